@@ -1,0 +1,94 @@
+/**
+ * The manifest of a bundle: everything a host, a device or a worker must know of a compiled model without parsing its
+ * parts. Written by the compiler, checked against this schema by everyone who reads it.
+ */
+import { z } from "zod";
+
+export const BUNDLE_FORMAT = "hedge-bundle";
+export const BUNDLE_VERSION = 1;
+export const MANIFEST_FILE = "manifest.json";
+/** The parts of a bundle, beside the manifest. `cloud.onnx` is absent from edge-only models. */
+export const PART_FILES = ["edge.wasm", "weights.bin", "cloud.onnx"] as const;
+export type PartFile = (typeof PART_FILES)[number];
+
+/** Sizes beyond which a bundle is refused before anything is read into memory. */
+export const LIMITS = {
+  manifestBytes: 1 << 20,
+  "edge.wasm": 1 << 20,
+  "weights.bin": 16 << 20,
+  "cloud.onnx": 512 << 20,
+} as const;
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const count = z.int().nonnegative();
+const shape = z.array(z.int().positive()).min(1).max(8);
+
+const part = z.strictObject({ bytes: count, sha256 });
+
+/** One planned layer; what `hedge inspect` prints. */
+const layer = z.strictObject({
+  name: z.string(),
+  kind: z.string(),
+  outputShape: shape,
+  weightBits: count,
+  activationBits: count,
+  macs: count,
+  weightBytes: count,
+  activationBytes: count,
+  steps: count,
+});
+export type LayerRow = z.infer<typeof layer>;
+
+export const manifestSchema = z.strictObject({
+  format: z.literal(BUNDLE_FORMAT),
+  version: z.literal(BUNDLE_VERSION),
+  /** The name people see; the identity is the digest (see `modelDigest`). */
+  name: z.string().min(1).max(100),
+  compiler: z.string(),
+  source: z.strictObject({ file: z.string(), sha256 }),
+  parts: z.strictObject({ "edge.wasm": part, "weights.bin": part, "cloud.onnx": part.optional() }),
+  /**
+   * An image enters as 8-bit integers (pixel - zero), each worth `step`; channel planes one after another (CHW).
+   */
+  input: z.strictObject({ name: z.string(), shape, pixelZero: z.int().min(0).max(255), pixelStep: z.number().positive() }),
+  classes: z.array(z.string()).min(2).max(1000),
+  exit: z.strictObject({
+    name: z.string(),
+    rule: z.literal("entropy"),
+    /** In nats: a sample whose exit entropy is below it is answered on the device. */
+    threshold: z.number().nonnegative(),
+    /** A logit is an integer times this. */
+    logitStep: z.number().positive(),
+  }),
+  /** Absent from edge-only models. */
+  payload: z
+    .strictObject({
+      tensor: z.string(),
+      /** Channels, height, width of the feature map at the cut. */
+      shape,
+      bits: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)]),
+      bytes: count,
+      /** A level q of the payload stands for the value (q + offset) * scale. */
+      scale: z.number().positive(),
+      offset: z.number(),
+    })
+    .optional(),
+  cloud: z.strictObject({ input: z.string(), output: z.string() }).optional(),
+  /** The interface of edge.wasm; byte addresses in its linear memory. */
+  module: z.strictObject({
+    /** Linear memory that the module truly uses: the limit to give wasm3. */
+    memoryBytes: count,
+    /** wasm3's value stack, enough for every function of the module. */
+    stackBytes: count,
+    input: count,
+    inputBytes: count,
+    threshold: count,
+    result: count,
+    payload: count,
+    steps: z.int().positive(),
+  }),
+  layers: z.array(layer).max(10_000),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type PayloadSpec = NonNullable<Manifest["payload"]>;

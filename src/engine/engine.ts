@@ -1,0 +1,53 @@
+/**
+ * What runs edge.wasm. Two engines, one interface, identical bytes: wasm3 is what a device has, V8 is fast.
+ */
+import type { Manifest } from "../bundle/manifest.ts";
+
+export type EngineKind = "wasm3" | "v8";
+export const ENGINE_KINDS: readonly EngineKind[] = ["wasm3", "v8"];
+
+/** Entropies and thresholds cross the module's boundary as integers of 2^-16 nats. */
+export const ENTROPY_SCALE = 1 << 16;
+
+/** What one sample came to on the device. */
+export interface EdgeResult {
+  /** Index of the exit's answer. */
+  readonly label: number;
+  /** Whether the exit rule accepts the answer; if not, `payload` goes to the cloud. */
+  readonly exited: boolean;
+  /** Entropy of the exit's softmax, in 2^-16 nats. */
+  readonly entropy: number;
+  /** The exit's logits, in units of the manifest's `exit.logitStep`. */
+  readonly logits: Int32Array;
+  /** Packed features at the cut; undefined when the sample exited or the model has no cloud part. */
+  readonly payload: Uint8Array | undefined;
+}
+
+/** A running edge module: one device's worth of state. */
+export interface Engine {
+  readonly kind: EngineKind;
+  readonly manifest: Manifest;
+  /** In nats. Takes effect with the next sample; 0 offloads everything, Infinity nothing. */
+  threshold: number;
+  /** Memory that the engine takes for this module, as far as it can tell. */
+  readonly memory: EngineMemory;
+  /** Puts a sample (8-bit integers, CHW) into the module. */
+  begin(input: Int8Array): void;
+  /** Runs one bounded step; true when the result is there. */
+  step(): boolean;
+  /** The result of the sample begun last; only after `step` said true. */
+  result(): EdgeResult;
+  /** begin, step until done, result. */
+  classify(input: Int8Array): EdgeResult;
+  /** Frees what the engine holds; using it afterwards throws. */
+  close(): void;
+}
+
+export interface EngineMemory {
+  /** Linear memory in bytes. */
+  readonly linear: number;
+  /** wasm3: compiled metacode in bytes, on this host's pointer size. */
+  readonly metacode?: number;
+  /** wasm3: value stack in bytes. */
+  readonly stack?: number;
+}

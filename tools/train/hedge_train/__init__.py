@@ -1,0 +1,1 @@
+"""Trains hybrid networks: a binarized edge part with an early exit, a full-precision cloud part."""
