@@ -1,0 +1,36 @@
+/**
+ * Errors that a user can act on. Anything else that is thrown is a bug in Hedge.
+ */
+
+/** Exit codes of the command line; documented in `hedge help exit-codes`. */
+export const EXIT_CODES = {
+  /** A defect in Hedge. */
+  internal: 1,
+  /** Wrong arguments. */
+  usage: 2,
+  /** A model, bundle, image or data file is missing, damaged or not supported. */
+  input: 3,
+  /** A broker or worker cannot be reached. */
+  network: 4,
+  /** The command ran, but a check that it was asked to make failed. */
+  check: 5,
+} as const;
+export type ErrorKind = keyof typeof EXIT_CODES;
+
+/** One sentence that says what is wrong and where (file, node), and the remedy. */
+export class HedgeError extends Error {
+  constructor(
+    readonly kind: ErrorKind,
+    message: string,
+    /** What to do about it: a sentence in the imperative. */
+    readonly remedy: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = "HedgeError";
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[this.kind];
+  }
+}
