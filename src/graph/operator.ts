@@ -1,0 +1,28 @@
+/** What the graph knows of an operator: its result's type, and a readable kernel that defines it. */
+import type { Node, Tensor } from "./graph.ts";
+import type { Grid } from "./grid.ts";
+
+/** Where two correct implementations may differ. */
+export type Exactness = "exact on grids" | "float";
+
+export interface Operator {
+  readonly op: string;
+  readonly exactness: Exactness;
+  /** Shape of the result; throws an Error naming what does not fit. */
+  shape(node: Node, inputs: readonly Tensor[]): readonly number[];
+  /** Grid of the result from the inputs' grids; undefined when values leave every grid. */
+  grid(node: Node, inputs: readonly Tensor[]): Grid | undefined;
+  /** The reference kernel: plain loops in the order of the definition, values as doubles. */
+  run(
+    node: Node,
+    inputs: readonly Required<Pick<Tensor, "shape" | "values">>[],
+    outputShape: readonly number[],
+  ): Float64Array;
+}
+
+export function fail(node: Node, message: string): never {
+  throw new ShapeError(`node "${node.name}" (${node.op}): ${message}`);
+}
+
+/** A node whose inputs do not fit it. */
+export class ShapeError extends Error {}

@@ -1,0 +1,22 @@
+/** Every operator of the graph, by name. */
+import type { Operator } from "../operator.ts";
+import { add, mul, relu, sub } from "./arithmetic.ts";
+import { averagePool } from "./average-pool.ts";
+import { batchNorm } from "./batch-norm.ts";
+import { bipolarQuant } from "./bipolar-quant.ts";
+import { conv } from "./conv.ts";
+import { flatten } from "./flatten.ts";
+import { gemm } from "./gemm.ts";
+import { pad } from "./pad.ts";
+import { quant } from "./quant.ts";
+import { threshold } from "./threshold.ts";
+
+const all = [add, averagePool, batchNorm, bipolarQuant, conv, flatten, gemm, mul, pad, quant, relu, sub, threshold];
+
+export const OPERATORS: ReadonlyMap<string, Operator> = new Map(all.map((operator) => [operator.op, operator]));
+
+export function operatorOf(op: string): Operator {
+  const operator = OPERATORS.get(op);
+  if (!operator) throw new Error(`no operator "${op}" in the registry`);
+  return operator;
+}
