@@ -243,6 +243,11 @@ class HybridResNet(nn.Module):
             pairs.append((before, self.streams[index]))
         return pairs
 
+    def payload_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of the feature map at the cut."""
+        side = SIDE >> (len(self.streams) - 1)
+        return self.edge[-1].outputs, side, side
+
     def forward_edge(self, x: Tensor) -> Tensor:
         """The feature map at the end of the edge part, 8-bit integers in units of the last stream's step."""
         h = self.first(x, self.streams[0])

@@ -49,9 +49,21 @@ def floor_clamp_(x: Tensor, low: int, high: int) -> Tensor:
     return _FloorClamp.apply(x, low, high)
 
 
+class _StraightThrough(torch.autograd.Function):
+    """Not `x + (rounded - x)`: in floating point that is off the grid by a unit in the last place."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, rounded: Tensor) -> Tensor:
+        return rounded.view_as(rounded)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        return gradient, None
+
+
 def straight_through(x: Tensor, rounded: Tensor) -> Tensor:
-    """The value of `rounded` with the gradient of `x`."""
-    return x + (rounded - x).detach()
+    """The value of `rounded`, to the bit, with the gradient of `x`."""
+    return _StraightThrough.apply(x, rounded)
 
 
 def power_of_two_step(largest: Tensor, levels: int) -> float:
