@@ -38,7 +38,11 @@ export class ImportContext {
       this.builder.node(op, inputs, onnx.output[0]!, attributes, onnx.name || onnx.output[0]!);
     } catch (error) {
       if (!(error instanceof ShapeError)) throw error;
-      throw new HedgeError("input", `${this.file}: ${error.message}.`, "Correct the shapes in the model and export it again.");
+      throw new HedgeError(
+        "input",
+        `${this.file}: ${error.message}.`,
+        "Correct the shapes in the model and export it again.",
+      );
     }
   }
 

@@ -62,7 +62,11 @@ function inputShape(model: OnnxModel, name: string, file: string): number[] {
   const input = model.graph.input.find((candidate) => candidate.name === name);
   const dims = input?.type?.tensorType?.shape?.dim.slice(1).map((dim) => Number(dim.dimValue ?? 0));
   if (!dims)
-    throw new HedgeError("input", `${file}: the graph has no input "${name}" with a shape.`, "Correct hedge.input in its metadata.");
+    throw new HedgeError(
+      "input",
+      `${file}: the graph has no input "${name}" with a shape.`,
+      "Correct hedge.input in its metadata.",
+    );
   if (dims.length !== 3 || dims.some((n) => !Number.isSafeInteger(n) || n < 1 || n > 4096))
     throw new HedgeError(
       "input",
@@ -78,7 +82,11 @@ function edgeNodes(model: OnnxModel, outputs: readonly string[], file: string): 
   for (const node of model.graph.node) for (const output of node.output) producers.set(output, node);
   for (const output of outputs)
     if (!producers.has(output))
-      throw new HedgeError("input", `${file}: no node makes the tensor "${output}" that the metadata names.`, "Correct hedge.cut or hedge.exits.");
+      throw new HedgeError(
+        "input",
+        `${file}: no node makes the tensor "${output}" that the metadata names.`,
+        "Correct hedge.cut or hedge.exits.",
+      );
   const needed = new Set<OnnxNode>();
   const waiting = [...outputs];
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
@@ -87,7 +95,11 @@ function edgeNodes(model: OnnxModel, outputs: readonly string[], file: string): 
     needed.add(node);
     waiting.push(...node.input);
   }
-  return topological([...model.graph.node].filter((node) => needed.has(node)), producers, file);
+  return topological(
+    [...model.graph.node].filter((node) => needed.has(node)),
+    producers,
+    file,
+  );
 }
 
 /** ONNX demands this order of files, but not every exporter keeps it. */
@@ -97,7 +109,8 @@ function topological(nodes: OnnxNode[], producers: Map<string, OnnxNode>, file: 
   const order: OnnxNode[] = [];
   const visit = (node: OnnxNode): void => {
     if (done.has(node)) return;
-    if (open.has(node)) throw new HedgeError("input", `${file}: ${describe(node)} depends on itself.`, "Export the model again.");
+    if (open.has(node))
+      throw new HedgeError("input", `${file}: ${describe(node)} depends on itself.`, "Export the model again.");
     open.add(node);
     for (const input of node.input) {
       const producer = producers.get(input);

@@ -6,12 +6,16 @@ import type { OnnxNode } from "./onnx/types.ts";
 
 function requireValue(actual: unknown, wanted: unknown, what: string): void {
   if (JSON.stringify(actual) !== JSON.stringify(wanted))
-    throw new Unsupported(`its ${what} is ${JSON.stringify(actual)}`, `Only ${JSON.stringify(wanted)} compiles so far.`);
+    throw new Unsupported(
+      `its ${what} is ${JSON.stringify(actual)}`,
+      `Only ${JSON.stringify(wanted)} compiles so far.`,
+    );
 }
 
 export function importConv(context: ImportContext, onnx: OnnxNode): void {
   const { dims } = context.constant(onnx, 1, "weight");
-  if (dims.length !== 4) throw new Unsupported(`its weight has ${dims.length} dimensions`, "Only 2-D convolutions compile so far.");
+  if (dims.length !== 4)
+    throw new Unsupported(`its weight has ${dims.length} dimensions`, "Only 2-D convolutions compile so far.");
   requireValue(intAttribute(onnx, "group", 1), 1, "group");
   requireValue(intsAttribute(onnx, "dilations", [1, 1]), [1, 1], "dilations");
   requireValue(stringAttribute(onnx, "auto_pad", "NOTSET"), "NOTSET", "auto_pad");
@@ -37,7 +41,8 @@ export function importPad(context: ImportContext, onnx: OnnxNode): void {
   const pads = [...context.constant(onnx, 1, "pads").data];
   const rank = pads.length / 2;
   const value = onnx.input[2] ? context.scalar(onnx, 2, "padding value") : 0;
-  if (pads[0] !== 0 || pads[rank] !== 0) throw new Unsupported("it pads the batch dimension", "Pad channels or pixels only.");
+  if (pads[0] !== 0 || pads[rank] !== 0)
+    throw new Unsupported("it pads the batch dimension", "Pad channels or pixels only.");
   if (pads.some((n) => n < 0)) throw new Unsupported("it crops (negative pads)", "Use pads of zero or more.");
   context.node(onnx, "pad", [context.activation(onnx, 0)], {
     before: pads.slice(1, rank),
@@ -58,7 +63,10 @@ export function importBinary(op: "add" | "sub" | "mul") {
       const perSample = dims.length > other.length ? dims.slice(dims.length - other.length) : dims;
       const perChannel = [other[0]!, ...trailing].join() === perSample.join();
       if (data.length !== 1 && !perChannel)
-        throw new Unsupported(`its constant has the shape [${dims}]`, "Use a single value or one value per channel, [1, C, 1, 1].");
+        throw new Unsupported(
+          `its constant has the shape [${dims}]`,
+          "Use a single value or one value per channel, [1, C, 1, 1].",
+        );
       return context.builder.constant(name, [data.length], data);
     });
     context.node(onnx, op, inputs);
@@ -75,7 +83,10 @@ export function importAveragePool(context: ImportContext, onnx: OnnxNode): void 
   requireValue(intsAttribute(onnx, "pads", [0, 0, 0, 0]), [0, 0, 0, 0], "pads");
   requireValue(intAttribute(onnx, "ceil_mode", 0), 0, "ceil_mode");
   requireValue(stringAttribute(onnx, "auto_pad", "NOTSET"), "NOTSET", "auto_pad");
-  context.node(onnx, "averagePool", [context.activation(onnx, 0)], { kernel, strides: intsAttribute(onnx, "strides", [1, 1]) });
+  context.node(onnx, "averagePool", [context.activation(onnx, 0)], {
+    kernel,
+    strides: intsAttribute(onnx, "strides", [1, 1]),
+  });
 }
 
 export function importFlatten(context: ImportContext, onnx: OnnxNode): void {

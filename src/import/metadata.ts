@@ -57,7 +57,11 @@ export function readMetadata(model: OnnxModel, file: string): HybridMetadata {
     throw new HedgeError("input", `${file}: metadata "${key}" is malformed: ${problem}.`, "See docs/model-format.md.");
   };
   if (text("hedge.version") !== "1")
-    throw new HedgeError("input", `${file}: hedge.version is "${text("hedge.version")}", this compiler reads "1".`, "Update Hedge.");
+    throw new HedgeError(
+      "input",
+      `${file}: hedge.version is "${text("hedge.version")}", this compiler reads "1".`,
+      "Update Hedge.",
+    );
   return {
     name: text("hedge.name").slice(0, 100),
     cut: text("hedge.cut"),

@@ -1,11 +1,12 @@
 /** QONNX's quantisers. On constants (weights) they are evaluated here and now. */
+
+import type { Attributes } from "../graph/graph.ts";
+import type { Operator } from "../graph/operator.ts";
 import { bipolarQuant } from "../graph/operators/bipolar-quant.ts";
 import { quant, ROUNDING } from "../graph/operators/quant.ts";
-import type { Operator } from "../graph/operator.ts";
 import { type ImportContext, Unsupported } from "./context.ts";
 import { intAttribute, stringAttribute } from "./onnx/attributes.ts";
 import type { OnnxNode } from "./onnx/types.ts";
-import type { Attributes } from "../graph/graph.ts";
 
 function quantize(context: ImportContext, onnx: OnnxNode, operator: Operator, attributes: Attributes): void {
   const constant = context.constants.get(onnx.input[0]!);
@@ -23,7 +24,8 @@ export function importQuant(context: ImportContext, onnx: OnnxNode): void {
   if (!(rounding in ROUNDING))
     throw new Unsupported(`its rounding mode is ${rounding}`, `Use one of ${Object.keys(ROUNDING).join(", ")}.`);
   const bits = context.scalar(onnx, 3, "bit width");
-  if (!Number.isInteger(bits) || bits < 1 || bits > 32) throw new Unsupported(`its bit width is ${bits}`, "Use 1 to 32 bits.");
+  if (!Number.isInteger(bits) || bits < 1 || bits > 32)
+    throw new Unsupported(`its bit width is ${bits}`, "Use 1 to 32 bits.");
   const scale = context.scalar(onnx, 1, "scale");
   if (!(scale > 0)) throw new Unsupported(`its scale is ${scale}`, "Use a positive scale.");
   quantize(context, onnx, quant, {

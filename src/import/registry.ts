@@ -41,6 +41,10 @@ export const QONNX_OPERATORS: ReadonlyMap<string, ImportFunction> = new Map<stri
 ]);
 
 export function importFunctionOf(node: OnnxNode): ImportFunction | undefined {
-  const domain = isStandardDomain(node.domain) ? STANDARD_OPERATORS : node.domain === QONNX_DOMAIN ? QONNX_OPERATORS : undefined;
+  const domain = isStandardDomain(node.domain)
+    ? STANDARD_OPERATORS
+    : node.domain === QONNX_DOMAIN
+      ? QONNX_OPERATORS
+      : undefined;
   return domain?.get(node.opType ?? "");
 }

@@ -12,7 +12,22 @@ import { pad } from "./pad.ts";
 import { quant } from "./quant.ts";
 import { threshold } from "./threshold.ts";
 
-const all = [add, averagePool, batchNorm, bipolarQuant, conv, flatten, gemm, identity, mul, pad, quant, relu, sub, threshold];
+const all = [
+  add,
+  averagePool,
+  batchNorm,
+  bipolarQuant,
+  conv,
+  flatten,
+  gemm,
+  identity,
+  mul,
+  pad,
+  quant,
+  relu,
+  sub,
+  threshold,
+];
 
 export const OPERATORS: ReadonlyMap<string, Operator> = new Map(all.map((operator) => [operator.op, operator]));
 
