@@ -72,10 +72,11 @@ export interface Wasm3Module {
   readonly memory: { readonly initialPages: number; readonly maximumPages: number | undefined } | undefined;
 }
 
-/** Returns a value (`undefined` for none), or an array of them for a function of several results. */
-export type ExportedFunction = (...args: Value[]) => any;
+/** What a call returns: nothing, a value, or an array for a function of several results. */
+export type Results = Value | Value[] | undefined;
+export type ExportedFunction = (...args: Value[]) => Results;
 /** Must return what the import's type says: nothing, a value, or an array of values. */
-export type HostFunction = (...args: any[]) => unknown;
+export type HostFunction = (...args: never[]) => unknown;
 
 export interface LoadOptions {
   /**
@@ -104,10 +105,13 @@ export interface Wasm3Memory {
 export interface Wasm3Instance {
   readonly module: Wasm3Module;
   readonly memory: Wasm3Memory;
-  /** The exported function of that name; look it up once and call it often. Throws `no-export`. */
-  function(name: string): ExportedFunction;
+  /**
+   * The exported function of that name; look it up once and call it often. Throws `no-export`. The type that the caller
+   * names is for the compiler: each call checks the arguments.
+   */
+  function<F extends (...args: never[]) => unknown = ExportedFunction>(name: string): F;
   /** `function(name)(...args)`. */
-  call(name: string, ...args: Value[]): any;
+  call(name: string, ...args: Value[]): Results;
   getGlobal(name: string): Value;
   /** Throws `type` for a constant global. */
   setGlobal(name: string, value: Value): void;

@@ -42,7 +42,9 @@ export type LayerRow = z.infer<typeof layer>;
 export const manifestSchema = z.strictObject({
   format: z.literal(BUNDLE_FORMAT),
   version: z.literal(BUNDLE_VERSION),
-  /** The name people see; the identity is the digest (see `modelDigest`). */
+  /** SHA-256 over the rest of the manifest (see `modelDigest`): the model's identity, and the seal of the manifest. */
+  digest: sha256,
+  /** The name people see; the identity is the digest. */
   name: z.string().min(1).max(100),
   compiler: z.string(),
   source: z.strictObject({ file: z.string(), sha256 }),
@@ -50,7 +52,12 @@ export const manifestSchema = z.strictObject({
   /**
    * An image enters as 8-bit integers (pixel - zero), each worth `step`; channel planes one after another (CHW).
    */
-  input: z.strictObject({ name: z.string(), shape, pixelZero: z.int().min(0).max(255), pixelStep: z.number().positive() }),
+  input: z.strictObject({
+    name: z.string(),
+    shape,
+    pixelZero: z.int().min(0).max(255),
+    pixelStep: z.number().positive(),
+  }),
   classes: z.array(z.string()).min(2).max(1000),
   exit: z.strictObject({
     name: z.string(),
@@ -91,4 +98,6 @@ export const manifestSchema = z.strictObject({
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
+/** What a compiler says; format, hashes and digest are added by `createBundle`. */
+export type ManifestDraft = Omit<Manifest, "format" | "version" | "digest" | "parts">;
 export type PayloadSpec = NonNullable<Manifest["payload"]>;

@@ -46,7 +46,7 @@ describe("calling exports", () => {
   });
 
   test("a handle outlives the variable that held its instance", () => {
-    const step = (() => load(echo).function("i32"))();
+    const step = (() => load(echo).function<(value: number) => number>("i32"))();
     expect(step(41)).toBe(41);
     expect(step.name).toBe("i32");
   });

@@ -1,0 +1,120 @@
+/**
+ * Whether a bundle's manifest, module and parts fit together, so that whoever runs it can trust the numbers.
+ */
+import type { z } from "zod";
+import { HedgeError } from "../errors.ts";
+import type { Bundle } from "./bundle.ts";
+import { BUNDLE_FORMAT, BUNDLE_VERSION, type Manifest, manifestSchema } from "./manifest.ts";
+
+const REMEDY = "Compile the model again with this version of Hedge.";
+/** edge.wasm declares one page. */
+const PAGE_BYTES = 65536;
+/** Label, exited, entropy; the logits follow. */
+export const RESULT_HEADER_WORDS = 3;
+
+const invalid = (where: string, what: string) => new HedgeError("input", `${where}: ${what}.`, REMEDY);
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const at = issue.path.join(".") || "the manifest";
+  return `${at} is not what the format says (${issue.message.replace(/\.$/, "")})`;
+}
+
+/** Checks parsed JSON against the schema. `where` names the file in the error. */
+export function checkManifest(raw: unknown, where: string): Manifest {
+  const head = raw as { format?: unknown; version?: unknown } | null;
+  if (typeof head !== "object" || head === null || head.format !== BUNDLE_FORMAT) {
+    throw new HedgeError(
+      "input",
+      `${where} is not the manifest of a Hedge bundle.`,
+      "Give the folder that `hedge compile` wrote.",
+    );
+  }
+  if (head.version !== BUNDLE_VERSION) {
+    throw invalid(
+      where,
+      `the bundle has format version ${JSON.stringify(head.version)}, and this Hedge reads ${BUNDLE_VERSION}`,
+    );
+  }
+  const parsed = manifestSchema.safeParse(raw);
+  if (!parsed.success) throw invalid(where, describeIssue(parsed.error.issues[0]!));
+  return parsed.data;
+}
+
+/** Bytes of a payload: levels packed in NHWC order, each pixel's channels starting at a byte. */
+export function payloadBytes(shape: readonly number[], bits: number): number {
+  const [channels = 0, height = 0, width = 0] = shape;
+  return height * width * Math.ceil((channels * bits) / 8);
+}
+
+const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+/** Checks what the schema cannot: addresses, sizes and which members belong together. */
+export function checkGeometry(manifest: Manifest, where: string): void {
+  const { module, input, classes, payload, cloud, parts } = manifest;
+  const regions: [name: string, start: number, bytes: number][] = [
+    ["input", module.input, module.inputBytes],
+    ["threshold", module.threshold, 4],
+    ["result", module.result, 4 * (RESULT_HEADER_WORDS + classes.length)],
+    ...(payload ? ([["payload", module.payload, payload.bytes]] as [string, number, number][]) : []),
+  ];
+  if (module.memoryBytes < 1 || module.memoryBytes > PAGE_BYTES) {
+    throw invalid(where, `module.memoryBytes is ${module.memoryBytes}, outside 1 ... ${PAGE_BYTES}`);
+  }
+  if (module.stackBytes < 64 || module.stackBytes > 1 << 20) {
+    throw invalid(where, `module.stackBytes is ${module.stackBytes}, outside 64 ... ${1 << 20}`);
+  }
+  for (const [name, start, bytes] of regions) {
+    if (start + bytes > module.memoryBytes) {
+      throw invalid(
+        where,
+        `module.${name} (${bytes} bytes at ${start}) lies outside the memory of ${module.memoryBytes} bytes`,
+      );
+    }
+  }
+  if (product(input.shape) !== module.inputBytes) {
+    throw invalid(where, `module.inputBytes is ${module.inputBytes}, but the input is ${input.shape.join("x")}`);
+  }
+  if (Boolean(payload) !== Boolean(cloud) || Boolean(cloud) !== Boolean(parts["cloud.onnx"])) {
+    throw invalid(where, "payload, cloud and the part cloud.onnx must be there together or not at all");
+  }
+  if (!payload) return;
+  if (payload.shape.length !== 3) throw invalid(where, "payload.shape must be channels, height and width");
+  const expected = payloadBytes(payload.shape, payload.bits);
+  if (payload.bytes !== expected) {
+    throw invalid(
+      where,
+      `payload.bytes is ${payload.bytes}, but ${payload.shape.join("x")} at ${payload.bits} bits take ${expected}`,
+    );
+  }
+  const [result, packed] = [regions[2]!, regions[3]!];
+  if (result[1] < packed[1] + packed[2] && packed[1] < result[1] + result[2]) {
+    throw invalid(where, "module.result and module.payload overlap");
+  }
+}
+
+/** Checks that edge.wasm is valid and has the interface that docs/architecture.md describes. */
+export async function checkModule(edgeWasm: Uint8Array, where: string): Promise<void> {
+  // A copy of its own: the view may be of a larger or shared buffer.
+  const bytes = Uint8Array.from(edgeWasm);
+  if (!WebAssembly.validate(bytes)) throw invalid(where, "edge.wasm is no valid WebAssembly module");
+  const module = await WebAssembly.compile(bytes);
+  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+    if (from !== "hedge" || name !== "load_weights" || kind !== "function") {
+      throw invalid(
+        where,
+        `edge.wasm imports ${kind} "${from}.${name}", and only function "hedge.load_weights" is known`,
+      );
+    }
+  }
+  const exported = new Set(WebAssembly.Module.exports(module).map(({ name, kind }) => `${kind} ${name}`));
+  for (const needed of ["memory memory", "function step"]) {
+    if (!exported.has(needed)) throw invalid(where, `edge.wasm does not export ${needed.replace(/ (.*)/, ' "$1"')}`);
+  }
+}
+
+/** All checks on a bundle whose parts are in memory. */
+export async function checkBundle(bundle: Bundle, where: string): Promise<void> {
+  checkManifest(bundle.manifest, where);
+  checkGeometry(bundle.manifest, where);
+  await checkModule(bundle.edgeWasm, where);
+}
