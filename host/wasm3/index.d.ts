@@ -69,6 +69,8 @@ export type ExportEntry =
 export interface Wasm3Module {
   readonly imports: readonly ImportedFunction[];
   readonly exports: readonly ExportEntry[];
+  /** Whether `load` runs a start function. */
+  readonly start: boolean;
   readonly memory: { readonly initialPages: number; readonly maximumPages: number | undefined } | undefined;
 }
 

@@ -32,10 +32,11 @@ class Wasm3Module {
     // A copy, so that nobody changes the bytes between validation and use.
     const copy = Uint8Array.from(bytes);
     if (!WebAssembly.validate(copy)) throw new Wasm3Error("malformed", "The bytes are no valid WebAssembly module.");
-    const { imports, exports, memory, code, dataEnd } = scan(copy);
+    const { imports, exports, memory, start, code, dataEnd } = scan(copy);
     this.imports = imports;
     this.exports = exports;
     this.memory = memory;
+    this.start = start;
     this.#code = code;
     this.#dataEnd = dataEnd;
   }

@@ -43,6 +43,7 @@ function checkModule({ edgeWasm, manifest }: Bundle): Wasm3Module {
       REMEDY,
     );
   }
+  if (module.start) throw new HedgeError("input", `edge.wasm of ${manifest.name} has a start function.`, REMEDY);
   checked.set(edgeWasm, module);
   return module;
 }

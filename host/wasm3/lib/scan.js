@@ -50,6 +50,8 @@ class Scan {
   exports = [];
   /** @type {{ initialPages: number, maximumPages: number | undefined } | undefined} */
   memory = undefined;
+  /** Whether instantiation runs a function. */
+  start = false;
   table = 0;
   /** End of the furthest data segment: the least memory that the module can start with. */
   dataEnd = 0;
@@ -181,6 +183,7 @@ export function scan(bytes) {
     reader.skip(size);
     if (id === 0) continue;
     kept.push(bytes.subarray(start, reader.at));
+    if (id === START) result.start = true;
     if (id === START || id === DATA_COUNT) continue;
     const entry = entries[id];
     if (!entry) throw unsupported(`the section ${id}`);
