@@ -1,0 +1,139 @@
+/** Plans a binarized convolution with everything around it: thresholds in front, alpha, shortcut and rounding behind. */
+
+import { elementCount, type Node, numberOf, numbersOf } from "../graph/graph.ts";
+import { isPowerOfTwo, shiftBetween } from "../graph/grid.ts";
+import { convGeometry } from "../graph/operators/conv.ts";
+import { type Draft, flooringQuant, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { bytesPerPixel, gatherWords, packFilter, packPadPixel, packThresholds } from "./packing.ts";
+import type { Shortcut } from "./plan.ts";
+
+/** Bytes behind the words of a filter: i32 base and i32 factor of the accumulator. */
+export const RECORD_TAIL_BYTES = 8;
+
+/**
+ * @param quantiser the quant node whose result the layer makes
+ * @param sum what it quantises: alpha * conv, with or without a shortcut
+ */
+export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Draft {
+  flooringQuant(quantiser);
+  const [scaled, shortcutTensor] = operandsOf(match, sum);
+  const conv = match.expect("conv", scaled.inputs[0]!, scaled);
+  const sign = match.expect("threshold", conv.inputs[0]!, conv);
+  const input = match.stream(sign.inputs[0]!, sign);
+  const weight = match.tensor(conv.inputs[1]!);
+  const alpha = match.tensor(scaled.inputs[1]!);
+  if (numberOf(sign, "scale") !== 2 || numberOf(sign, "offset") !== -0.5)
+    noKernel(`Node "${sign.name}" does not quantise to -1 and +1`, "Only binarized convolutions compile so far.");
+  if (conv.inputs[2] || !weight.values?.every((w) => w === 1 || w === -1))
+    noKernel(
+      `Node "${conv.name}" (conv) has a bias or weights other than -1 and +1`,
+      "Binarize its weights and fold its bias into the next batch norm.",
+    );
+  if (!alpha.values || !alpha.grid)
+    return noKernel(
+      `Node "${scaled.name}" (mul) has factors off the integer grid`,
+      "Put a Quant node with a power-of-two scale on alpha.",
+    );
+  const { kernel, strides, pads } = convGeometry(conv, weight.shape);
+  const padValue = numberOf(conv, "padValue");
+  if (pads.some((n) => n > 0) && Math.abs(padValue) !== 1)
+    noKernel(
+      `Node "${conv.name}" (conv) pads a binarized map with ${padValue}`,
+      "Pad it with -1 or +1: a Pad node behind the sign.",
+    );
+
+  const outputShape = match.tensor(quantiser.output).shape;
+  const [channels, height, width] = input.shape as [number, number, number];
+  const outputs = outputShape[0]!;
+  const unit = match.tensor(sum.output).grid!.step;
+  const shift = shiftBetween(match.tensor(quantiser.output).grid!.step, unit);
+  if (shift < 0 || shift > 30) noKernel(`Node "${quantiser.name}" quantises finer than its input's grid`);
+  const shortcut = planShortcut(match, shortcutTensor, sign.inputs[0]!, unit, sum);
+
+  const words = gatherWords(kernel[0], kernel[1] * bytesPerPixel(channels));
+  const { table, flipped } = packThresholds(match.tensor(sign.inputs[1]!).values!, numbersOf(sign, "rising"));
+  const taps = channels * kernel[0] * kernel[1];
+  const padPixel = packPadPixel(channels, padValue > 0, flipped);
+  const pixelBytes = padPixel.length;
+  const header = new Uint8Array(table.length + Math.ceil(pixelBytes / 8) * 8);
+  header.set(table);
+  header.set(padPixel, table.length);
+  const record = words.length * 8 + RECORD_TAIL_BYTES;
+  const weights = new Uint8Array(header.length + outputs * record);
+  weights.set(header);
+  const view = new DataView(weights.buffer);
+  for (let k = 0; k < outputs; k++) {
+    const at = header.length + k * record;
+    weights.set(packFilter(weight.values.subarray(k * taps, (k + 1) * taps), channels, kernel, words, flipped), at);
+    // taps - 2 * mismatches is the sum of products of +-1; both factors carry alpha in units of the sum's step.
+    const factor = alpha.values[alpha.values.length === 1 ? 0 : k]! * (1 / unit);
+    view.setInt32(at + words.length * 8, taps * factor, true);
+    view.setInt32(at + words.length * 8 + 4, 2 * factor, true);
+  }
+  const bitsBytes = (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]) * pixelBytes;
+  const [scratch, bits] = [`${quantiser.output}/weights`, `${quantiser.output}/bits`];
+  return {
+    name: quantiser.output,
+    buffers: [
+      { name: sign.inputs[0]!, bytes: elementCount(input.shape) + SLACK },
+      { name: quantiser.output, bytes: elementCount(outputShape) + SLACK },
+      { name: bits, bytes: bitsBytes + SLACK },
+      { name: scratch, bytes: weights.length },
+    ],
+    weights,
+    finish: (region, slice) => ({
+      kind: "binary-conv",
+      name: quantiser.output,
+      outputShape,
+      output: region(quantiser.output),
+      weights: slice,
+      scratch: region(scratch),
+      macs: elementCount(outputShape) * taps,
+      weightBits: 1,
+      activationBits: 1,
+      input: region(sign.inputs[0]!),
+      inputShape: [channels, height, width],
+      bits: region(bits),
+      kernel,
+      strides,
+      pads,
+      words,
+      shortcut,
+      shift,
+    }),
+  };
+}
+
+/** Splits alpha * conv [+ shortcut] into the multiplication and the shortcut's tensor. */
+function operandsOf(match: Matcher, sum: Node): [Node, string | undefined] {
+  if (sum.op === "mul") return [sum, undefined];
+  if (sum.op !== "add")
+    return noKernel(`Node "${sum.name}" (${sum.op}) is not a scaled convolution with or without a shortcut`);
+  const [a, b] = sum.inputs as [string, string];
+  const left = match.maybe("mul", a);
+  return left ? [left, b] : [match.expect("mul", b, sum), a];
+}
+
+function planShortcut(match: Matcher, tensor: string | undefined, stream: string, unit: number, sum: Node): Shortcut {
+  if (tensor === undefined) return { kind: "none" };
+  const leftShift = shiftBetween(match.tensor(tensor).grid!.step, unit);
+  if (leftShift > 30) noKernel(`Node "${sum.name}" adds tensors whose steps are 2^${leftShift} apart`);
+  if (tensor === stream) return { kind: "identity", leftShift };
+  const pad = match.maybe("pad", tensor);
+  if (
+    pad &&
+    (numbersOf(pad, "before").some((n) => n > 0) ||
+      numbersOf(pad, "after")
+        .slice(1)
+        .some((n) => n > 0) ||
+      numberOf(pad, "value") !== 0)
+  )
+    noKernel(`Node "${pad.name}" (pad) in a shortcut does more than add zero channels behind`);
+  const pool = match.expect("averagePool", pad ? pad.inputs[0]! : tensor, pad ?? sum);
+  const [kh, kw] = numbersOf(pool, "kernel") as [number, number];
+  if (pool.inputs[0] !== stream || numbersOf(pool, "strides").join() !== [kh, kw].join() || !isPowerOfTwo(kh * kw))
+    noKernel(
+      `Node "${pool.name}" (averagePool) in a shortcut must pool the convolution's input by whole windows of a power of two`,
+    );
+  return { kind: "pooled", window: [kh, kw], leftShift };
+}

@@ -1,0 +1,114 @@
+/** Plans an exit: pooling of relu(stream - shift), and a fully connected layer whose rows are streamed from flash. */
+import { EXP_FRACTION, EXP_WHOLE, LN_FRACTION } from "../graph/entropy.ts";
+import { elementCount, numbersOf } from "../graph/graph.ts";
+import { isPowerOfTwo, shiftBetween } from "../graph/grid.ts";
+import { type Draft, flooringQuant, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { align } from "./memory.ts";
+import type { WeightSlice } from "./plan.ts";
+
+export const RESULT_BUFFER = "result";
+/** label, exited, entropy: the words in front of the logits. */
+export const RESULT_HEAD_BYTES = 12;
+
+/** exp and ln tables of the entropy rule as unsigned 32-bit words: EXP_WHOLE, EXP_FRACTION, LN_FRACTION. */
+export function entropyTables(): Uint8Array {
+  return new Uint8Array(Uint32Array.from([...EXP_WHOLE, ...EXP_FRACTION, ...LN_FRACTION].map(Number)).buffer);
+}
+
+/** @param logits the tensor that the exit rule looks at */
+export function draftExit(match: Matcher, logits: string, tables: WeightSlice, last: boolean): [Draft, Draft] {
+  const gemm = match.expect("gemm", logits, undefined);
+  const flatten = match.expect("flatten", gemm.inputs[0]!, gemm);
+  const quantiser = match.expect("quant", flatten.inputs[0]!, flatten);
+  flooringQuant(quantiser);
+  const pool = match.expect("averagePool", quantiser.inputs[0]!, quantiser);
+  const relu = match.expect("relu", pool.inputs[0]!, pool);
+  const sub = match.expect("sub", relu.inputs[0]!, relu);
+  const stream = match.stream(sub.inputs[0]!, sub);
+  const pooled = match.tensor(quantiser.output);
+  const [kh, kw] = numbersOf(pool, "kernel") as [number, number];
+  if (!isPowerOfTwo(kh * kw) || numbersOf(pool, "strides").join() !== [kh, kw].join())
+    noKernel(`Node "${pool.name}" (averagePool) must pool by whole windows of a power of two`);
+  if (!pooled.grid || pooled.grid.min < 0 || pooled.grid.max > 255)
+    return noKernel(`Node "${quantiser.name}" does not quantise to unsigned 8 bits`);
+  const shift = shiftBetween(pooled.grid.step, match.tensor(pool.output).grid!.step);
+  const channels = stream.shape[0]!;
+  const offsets = match.tensor(sub.inputs[1]!);
+  const table = new Int16Array(align(channels, 4));
+  for (let c = 0; c < channels; c++)
+    table[c] = Math.round(offsets.values![offsets.values!.length === 1 ? 0 : c]! / stream.grid!.step);
+  if (!offsets.grid || offsets.grid.step < stream.grid!.step)
+    noKernel(
+      `Node "${sub.name}" (sub) subtracts values off its input's grid`,
+      "Round the exit's shift to the stream's step.",
+    );
+
+  const weight = match.tensor(gemm.inputs[1]!);
+  const grid = match.tensor(logits).grid;
+  if (!weight.grid || Math.max(weight.grid.max, -weight.grid.min) > 127 || !grid)
+    return noKernel(
+      `Node "${gemm.name}" (gemm) has weights beyond 8 bits or a bias off the grid`,
+      "Quantise them with power-of-two scales.",
+    );
+  const [classes, inputs] = weight.shape as [number, number];
+  const bias = gemm.inputs[2] ? match.tensor(gemm.inputs[2]).values! : new Float64Array(classes);
+  const rowBytes = align(inputs, 4) + 4;
+  const rows = new Uint8Array(classes * rowBytes);
+  const view = new DataView(rows.buffer);
+  for (let k = 0; k < classes; k++) {
+    for (let i = 0; i < inputs; i++) view.setInt8(k * rowBytes + i, weight.values![k * inputs + i]! / weight.grid.step);
+    view.setInt32((k + 1) * rowBytes - 4, bias[k]! / grid.step, true);
+  }
+  const scratch = `${logits}/row`;
+  const poolDraft: Draft = {
+    name: quantiser.output,
+    buffers: [
+      { name: sub.inputs[0]!, bytes: elementCount(stream.shape) + SLACK },
+      { name: quantiser.output, bytes: align(elementCount(pooled.shape), 4) },
+      { name: `${quantiser.output}/shifts`, bytes: table.byteLength },
+    ],
+    weights: new Uint8Array(table.buffer),
+    finish: (region, slice) => ({
+      kind: "exit-pool",
+      name: quantiser.output,
+      outputShape: pooled.shape,
+      output: region(quantiser.output),
+      weights: slice,
+      scratch: region(`${quantiser.output}/shifts`),
+      macs: 0,
+      weightBits: 16,
+      activationBits: 8,
+      input: region(sub.inputs[0]!),
+      inputShape: stream.shape as [number, number, number],
+      window: [kh, kw],
+      shift,
+    }),
+  };
+  const denseDraft: Draft = {
+    name: logits,
+    buffers: [
+      { name: quantiser.output, bytes: align(elementCount(pooled.shape), 4) },
+      { name: RESULT_BUFFER, bytes: RESULT_HEAD_BYTES + 4 * classes },
+      { name: scratch, bytes: Math.max(rowBytes, tables.bytes) },
+    ],
+    weights: rows,
+    finish: (region, slice) => ({
+      kind: "dense-exit",
+      name: logits,
+      outputShape: [classes],
+      output: region(RESULT_BUFFER),
+      weights: slice,
+      scratch: region(scratch),
+      macs: classes * inputs,
+      weightBits: 8,
+      activationBits: 8,
+      input: region(quantiser.output),
+      inputs,
+      rowBytes,
+      logitExponent: Math.log2(grid.step),
+      tables,
+      last,
+    }),
+  };
+  return [poolDraft, denseDraft];
+}

@@ -1,0 +1,88 @@
+/** Plans the first convolution: 8-bit image, 8-bit weights, two output channels in the halves of one i64. */
+
+import { elementCount, type Node } from "../graph/graph.ts";
+import { shiftBetween } from "../graph/grid.ts";
+import { convGeometry } from "../graph/operators/conv.ts";
+import { type Draft, flooringQuant, type Matcher, noKernel, SLACK } from "./draft.ts";
+
+/** A lane holds an i32. */
+const LANE_LIMIT = 2 ** 31;
+
+/** @param quantiser the quant node whose result the layer makes */
+export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draft {
+  flooringQuant(quantiser);
+  const image = match.expect("quant", conv.inputs[0]!, conv);
+  if (image.inputs[0] !== match.graph.input)
+    noKernel(`Node "${conv.name}" (conv) is 8-bit but does not read the image`);
+  const [channels, height, width] = match.stream(image.output, conv).shape as [number, number, number];
+  const weight = match.tensor(conv.inputs[1]!);
+  const accumulator = match.tensor(conv.output).grid;
+  if (!weight.grid || !accumulator)
+    return noKernel(
+      `Node "${conv.name}" (conv) has weights or a bias off the integer grid`,
+      "Put Quant nodes with power-of-two scales on them.",
+    );
+  if (Math.max(accumulator.max, -accumulator.min) >= LANE_LIMIT)
+    noKernel(`Node "${conv.name}" (conv) overflows 32 bits`);
+  const shift = shiftBetween(match.tensor(quantiser.output).grid!.step, accumulator.step);
+  if (shift < 0 || shift > 31) noKernel(`Node "${quantiser.name}" quantises finer than its input's grid`);
+  const { kernel, strides, pads } = convGeometry(conv, weight.shape);
+  const inputShape = [channels, height, width] as const;
+  const outputShape = match.tensor(quantiser.output).shape;
+  const padded = channels * (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]);
+  const taps = channels * kernel[0] * kernel[1];
+  const bias = conv.inputs[2] ? match.tensor(conv.inputs[2]).values! : new Float64Array(outputShape[0]!);
+  const weights = packLanes(weight.values!, weight.grid.step, bias, accumulator.step, taps);
+  return {
+    name: quantiser.output,
+    buffers: [
+      { name: "input", bytes: padded },
+      { name: quantiser.output, bytes: elementCount(outputShape) + SLACK },
+      { name: `${quantiser.output}/weights`, bytes: weights.length },
+    ],
+    weights,
+    finish: (region, slice) => ({
+      kind: "grid-conv",
+      name: quantiser.output,
+      outputShape,
+      output: region(quantiser.output),
+      weights: slice,
+      scratch: region(`${quantiser.output}/weights`),
+      macs: elementCount(outputShape) * taps,
+      weightBits: 8,
+      activationBits: 8,
+      input: region("input"),
+      inputShape,
+      kernel,
+      strides,
+      pads,
+      shift,
+    }),
+  };
+}
+
+/**
+ * Per pair of output channels: the bias, then one word per tap in the order [channel, row, column]; a word is w0 + w1 * 2^32, so that one
+ * i64 multiplication by an activation serves both.
+ */
+function packLanes(
+  weights: Float64Array,
+  weightStep: number,
+  bias: Float64Array,
+  biasStep: number,
+  taps: number,
+): Uint8Array {
+  const outputs = bias.length;
+  const pairs = Math.ceil(outputs / 2);
+  const words = new BigInt64Array(pairs * (taps + 1));
+  const integer = (values: Float64Array, index: number, step: number): bigint => BigInt(values[index]! / step);
+  for (let pair = 0; pair < pairs; pair++) {
+    const [low, high] = [2 * pair, 2 * pair + 1];
+    const lane = (values: Float64Array, per: number, offset: number, step: number): bigint =>
+      integer(values, low * per + offset, step) +
+      (high < outputs ? integer(values, high * per + offset, step) << 32n : 0n);
+    words[pair * (taps + 1)] = lane(bias, 1, 0, biasStep);
+    for (let tap = 0; tap < taps; tap++) words[pair * (taps + 1) + 1 + tap] = lane(weights, taps, tap, weightStep);
+  }
+  return new Uint8Array(words.buffer);
+}

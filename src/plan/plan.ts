@@ -1,0 +1,130 @@
+/**
+ * The plan: what the module will do, as plain data. Layers in order, where everything lies in memory, which bytes of weights.bin
+ * each layer loads. Emission follows it without deciding anything.
+ */
+
+/** How one word of a packed convolution is gathered from a pixel's neighbourhood: pieces of rows, each shifted into place. */
+export interface WordPiece {
+  /** Kernel row that the piece comes from. */
+  readonly row: number;
+  /** Byte offset in the row, from the leftmost tap. */
+  readonly offset: number;
+  /** 1 to 8. */
+  readonly bytes: number;
+  /** Position in the word, in bytes. */
+  readonly position: number;
+}
+
+export interface Region {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+/** Where a layer's constants lie in weights.bin. */
+export interface WeightSlice {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+interface LayerBase {
+  /** The name of the tensor that the layer makes. */
+  readonly name: string;
+  readonly outputShape: readonly number[];
+  readonly output: Region;
+  readonly weights: WeightSlice;
+  /** Where the weights are copied to; the dense layer reuses it row by row. */
+  readonly scratch: Region;
+  readonly macs: number;
+  readonly weightBits: number;
+  readonly activationBits: number;
+}
+
+/** 8-bit convolution of the input image; the output is an 8-bit stream, pixel by pixel with channels innermost (NHWC). */
+export interface GridConvLayer extends LayerBase {
+  readonly kind: "grid-conv";
+  /** The image, [channels, height, width]; spread in place into its padded form. */
+  readonly input: Region;
+  readonly inputShape: readonly [number, number, number];
+  readonly kernel: readonly [number, number];
+  readonly strides: readonly [number, number];
+  readonly pads: readonly [number, number, number, number];
+  /** out = clip((accumulator) >> shift). */
+  readonly shift: number;
+}
+
+/** What is added to a binary convolution's result before it is rounded to the stream. */
+export type Shortcut =
+  | { readonly kind: "none" }
+  /** The stream that the output replaces in place. */
+  | { readonly kind: "identity"; readonly leftShift: number }
+  /** Sums over windows of the input stream; channels beyond the input's get nothing. */
+  | { readonly kind: "pooled"; readonly window: readonly [number, number]; readonly leftShift: number };
+
+/** Threshold an 8-bit stream to bits, convolve with +-1 weights, scale per channel, add the shortcut, round to an 8-bit stream. */
+export interface BinaryConvLayer extends LayerBase {
+  readonly kind: "binary-conv";
+  readonly input: Region;
+  readonly inputShape: readonly [number, number, number];
+  /** Packed and padded bits. */
+  readonly bits: Region;
+  readonly kernel: readonly [number, number];
+  readonly strides: readonly [number, number];
+  readonly pads: readonly [number, number, number, number];
+  readonly words: readonly (readonly WordPiece[])[];
+  readonly shortcut: Shortcut;
+  readonly shift: number;
+}
+
+/** relu(stream - shift) summed over windows, rounded to unsigned 8 bits, channels outermost. */
+export interface ExitPoolLayer extends LayerBase {
+  readonly kind: "exit-pool";
+  readonly input: Region;
+  readonly inputShape: readonly [number, number, number];
+  readonly window: readonly [number, number];
+  /** Right shift of a window's sum; negative shifts left. */
+  readonly shift: number;
+}
+
+/** Logits of the exit, one row of weights at a time, then entropy and decision. */
+export interface DenseExitLayer extends LayerBase {
+  readonly kind: "dense-exit";
+  readonly input: Region;
+  readonly inputs: number;
+  readonly rowBytes: number;
+  /** A logit is an integer times 2^logitExponent. */
+  readonly logitExponent: number;
+  /** Tables of exp and ln, in weights.bin. */
+  readonly tables: WeightSlice;
+  /** Whether the sample is done here even when the exit rule declines it: there is no payload to make. */
+  readonly last: boolean;
+}
+
+/** Thresholds an 8-bit stream to levels of 1, 2 or 4 bits and packs them. */
+export interface PayloadLayer extends LayerBase {
+  readonly kind: "payload";
+  readonly input: Region;
+  readonly inputShape: readonly [number, number, number];
+  readonly bits: 1 | 2 | 4;
+}
+
+export type Layer = GridConvLayer | BinaryConvLayer | ExitPoolLayer | DenseExitLayer | PayloadLayer;
+
+export interface Plan {
+  readonly name: string;
+  readonly layers: readonly Layer[];
+  /** Layers of each step: a step is one call of the module. */
+  readonly steps: readonly (readonly Layer[])[];
+  readonly weights: Uint8Array;
+  /** Linear memory in bytes. */
+  readonly memoryBytes: number;
+  readonly input: Region;
+  readonly threshold: number;
+  readonly result: Region;
+  readonly payload?: Region & {
+    readonly bits: 1 | 2 | 4 | 8;
+    readonly scale: number;
+    readonly offset: number;
+    readonly shape: readonly number[];
+  };
+  readonly logitStep: number;
+}

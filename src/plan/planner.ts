@@ -1,0 +1,150 @@
+/** Graph -> plan: recognises layers, packs their weights, places their buffers. Pure: the same graph gives the same plan. */
+import { type Graph, producerOf } from "../graph/graph.ts";
+import { draftBinaryConv } from "./binary-conv.ts";
+import { type Draft, Matcher, noKernel } from "./draft.ts";
+import { draftExit, entropyTables, RESULT_BUFFER } from "./exit.ts";
+import { draftGridConv } from "./grid-conv.ts";
+import { align, type Buffer, placeBuffers } from "./memory.ts";
+import { draftPayload, payloadCode } from "./payload.ts";
+import type { Layer, Plan, Region, WeightSlice } from "./plan.ts";
+
+const THRESHOLD_BUFFER = "threshold";
+const INPUT_BUFFER = "input";
+/** Slices of weights.bin start at multiples of this, so that a device can map them. */
+const SLICE_ALIGNMENT = 8;
+
+/**
+ * @param graph after all passes; outputs: the exit's logits, then the cut
+ * @throws HedgeError naming the node for which there is no kernel
+ */
+export function planModel(graph: Graph): Plan {
+  const [logits, cut] = graph.outputs as [string, string];
+  const match = new Matcher(graph);
+  const code = payloadCode(match, cut);
+  const tables = entropyTables();
+  const tableSlice: WeightSlice = { offset: 0, bytes: tables.length };
+  const packed = match.maybe("threshold", cut);
+  const drafts = [
+    ...draftStreams(match, [logits, cut]),
+    ...draftExit(match, logits, tableSlice, !packed),
+    ...(packed ? [draftPayload(match, packed, code)] : []),
+  ];
+  const aliases = inPlaceAliases(match, drafts);
+  const payloadBuffer = packed ? cut : (match.maybe("identity", cut)?.inputs[0] ?? cut);
+  const { addresses, sizes, bytes } = place(drafts, aliases, payloadBuffer);
+  const region = (name: string): Region => {
+    const root = aliases.get(name) ?? name;
+    return { address: addresses.get(root)!, bytes: sizes.get(root)! };
+  };
+  const weights: Uint8Array[] = [tables];
+  let offset = align(tables.length, SLICE_ALIGNMENT);
+  const layers = drafts.map((draft): Layer => {
+    const slice = { offset, bytes: draft.weights.length };
+    weights.push(draft.weights);
+    offset = align(offset + draft.weights.length, SLICE_ALIGNMENT);
+    return draft.finish(region, slice);
+  });
+  const shape = match.tensor(cut).shape;
+  const pixels = shape[1]! * shape[2]!;
+  return {
+    name: graph.name,
+    layers,
+    steps: groupSteps(layers),
+    weights: concatenate(weights),
+    memoryBytes: align(bytes),
+    input: region(INPUT_BUFFER),
+    threshold: region(THRESHOLD_BUFFER).address,
+    result: region(RESULT_BUFFER),
+    payload: {
+      address: region(payloadBuffer).address,
+      bytes: pixels * Math.ceil((shape[0]! * code.bits) / 8),
+      shape,
+      ...code,
+    },
+    logitStep: match.tensor(logits).grid!.step,
+  };
+}
+
+/** The layers that make 8-bit streams, in the order in which they run. */
+function draftStreams(match: Matcher, outputs: readonly string[]): Draft[] {
+  const needed = new Set<string>();
+  const waiting = [...outputs];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (needed.has(name)) continue;
+    needed.add(name);
+    waiting.push(...(producerOf(match.graph, name)?.inputs ?? []));
+  }
+  const drafts: Draft[] = [];
+  for (const node of match.graph.nodes) {
+    if (node.op !== "quant" || !needed.has(node.output) || node.inputs[0] === match.graph.input) continue;
+    const source = producerOf(match.graph, node.inputs[0]!)!;
+    if (source.op === "conv") drafts.push(draftGridConv(match, node, source));
+    else if (source.op === "add" || source.op === "mul") drafts.push(draftBinaryConv(match, node, source));
+    else if (source.op !== "averagePool")
+      noKernel(
+        `Node "${node.name}" quantises the result of ${source.op} "${source.name}", for which there is no kernel`,
+      );
+  }
+  return drafts;
+}
+
+/** A shortcut of the stream itself is added in place: the output takes the input's buffer, which nothing may read later. */
+function inPlaceAliases(match: Matcher, drafts: readonly Draft[]): Map<string, string> {
+  const aliases = new Map<string, string>();
+  drafts.forEach((draft, index) => {
+    const quantiser = producerOf(match.graph, draft.name);
+    const sum = quantiser?.op === "quant" ? producerOf(match.graph, quantiser.inputs[0]!) : undefined;
+    const stream = draft.buffers[0]!.name;
+    if (sum?.op !== "add" || !sum.inputs.includes(stream)) return;
+    const later = drafts.slice(index + 1).find((other) => other.buffers.some((buffer) => buffer.name === stream));
+    if (later) noKernel(`"${stream}" is replaced in place by "${draft.name}" but read later by "${later.name}"`);
+    aliases.set(draft.name, aliases.get(stream) ?? stream);
+  });
+  return aliases;
+}
+
+/** Lifetimes are counted in layers. What the host writes lives from the start, what it reads to the end. */
+function place(drafts: readonly Draft[], aliases: ReadonlyMap<string, string>, payloadBuffer: string) {
+  const buffers = new Map<string, Buffer>();
+  const end = drafts.length;
+  const touch = (name: string, bytes: number, from: number, to: number): void => {
+    const root = aliases.get(name) ?? name;
+    const known = buffers.get(root);
+    buffers.set(root, {
+      name: root,
+      bytes: Math.max(bytes, known?.bytes ?? 0),
+      firstStep: Math.min(from, known?.firstStep ?? from),
+      lastStep: Math.max(to, known?.lastStep ?? to),
+    });
+  };
+  drafts.forEach((draft, index) => {
+    for (const buffer of draft.buffers) touch(buffer.name, buffer.bytes, index, index);
+  });
+  touch(THRESHOLD_BUFFER, 4, 0, end);
+  touch(INPUT_BUFFER, 0, 0, 0);
+  touch(RESULT_BUFFER, 0, end, end);
+  touch(payloadBuffer, 0, end, end);
+  const { addresses, bytes } = placeBuffers([...buffers.values()]);
+  return { addresses, bytes, sizes: new Map([...buffers.values()].map((buffer) => [buffer.name, buffer.bytes])) };
+}
+
+/** One layer a step; the exit's pooling and its classifier are small and go together. */
+function groupSteps(layers: readonly Layer[]): Layer[][] {
+  const steps: Layer[][] = [];
+  for (const layer of layers) {
+    if (layer.kind === "dense-exit") steps.at(-1)!.push(layer);
+    else steps.push([layer]);
+  }
+  return steps;
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const total = parts.reduce((offset, part) => align(offset + part.length, SLICE_ALIGNMENT), 0);
+  const out = new Uint8Array(total);
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset = align(offset + part.length, SLICE_ALIGNMENT);
+  }
+  return out;
+}
