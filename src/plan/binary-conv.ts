@@ -9,6 +9,8 @@ import type { Shortcut } from "./plan.ts";
 
 /** Bytes behind the words of a filter: i32 base and i32 factor of the accumulator. */
 export const RECORD_TAIL_BYTES = 8;
+/** Layers of one shape share a function, and so the shift in it: smaller ones are raised to this by scaling alpha up. */
+const COMMON_SHIFT = 12;
 
 /**
  * @param quantiser the quant node whose result the layer makes
@@ -45,9 +47,12 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
   const outputShape = match.tensor(quantiser.output).shape;
   const [channels, height, width] = input.shape as [number, number, number];
   const outputs = outputShape[0]!;
-  const unit = match.tensor(sum.output).grid!.step;
-  const shift = shiftBetween(match.tensor(quantiser.output).grid!.step, unit);
-  if (shift < 0 || shift > 30) noKernel(`Node "${quantiser.name}" quantises finer than its input's grid`);
+  const outputStep = match.tensor(quantiser.output).grid!.step;
+  const ownShift = shiftBetween(outputStep, match.tensor(sum.output).grid!.step);
+  if (ownShift < 0 || ownShift > 30) noKernel(`Node "${quantiser.name}" quantises finer than its input's grid`);
+  const shift = Math.max(ownShift, COMMON_SHIFT);
+  /** What the integer 1 of the accumulator is worth. */
+  const unit = outputStep * 2 ** -shift;
   const shortcut = planShortcut(match, shortcutTensor, sign.inputs[0]!, unit, sum);
 
   const words = gatherWords(kernel[0], kernel[1] * bytesPerPixel(channels));
@@ -62,6 +67,8 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
   const weights = new Uint8Array(header.length + outputs * record);
   weights.set(header);
   const view = new DataView(weights.buffer);
+  const reach = (Math.max(alpha.grid.max, -alpha.grid.min) * alpha.grid.step * 2 * taps) / unit;
+  if (reach >= 2 ** 31) noKernel(`Node "${scaled.name}" (mul) overflows 32 bits`, "Use fewer bits for alpha.");
   for (let k = 0; k < outputs; k++) {
     const at = header.length + k * record;
     weights.set(packFilter(weight.values.subarray(k * taps, (k + 1) * taps), channels, kernel, words, flipped), at);

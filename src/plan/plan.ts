@@ -120,7 +120,7 @@ export interface Plan {
   readonly input: Region;
   readonly threshold: number;
   readonly result: Region;
-  readonly payload?: Region & {
+  readonly payload: Region & {
     readonly bits: 1 | 2 | 4 | 8;
     readonly scale: number;
     readonly offset: number;

@@ -1,0 +1,151 @@
+/** Plan -> edge.wasm. One function per kernel shape, and `step`, which runs the step it is asked for. */
+import binaryen from "binaryen";
+import type { Layer, Plan } from "../plan/plan.ts";
+import { binaryConvKey, emitBinaryConv } from "./binary-conv.ts";
+import { Code, type Expression, type Module, type Types } from "./code.ts";
+import { emitDenseExit, emitExitPool, type LoadWeights } from "./exit.ts";
+import { emitGridConv } from "./grid-conv.ts";
+import { emitPayload } from "./payload.ts";
+
+const LOAD_WEIGHTS = "load_weights";
+export const PAGE_BYTES = 65536;
+
+/**
+ * @returns the binary of a module with the interface that docs/architecture.md describes
+ * @throws Error when binaryen finds the module invalid, which is a defect of a kernel
+ */
+export function emitModule(plan: Plan): Uint8Array {
+  const module = new binaryen.Module();
+  try {
+    module.setFeatures(binaryen.Features.MVP | binaryen.Features.BulkMemory | binaryen.Features.BulkMemoryOpt);
+    const pages = Math.ceil(plan.memoryBytes / PAGE_BYTES);
+    module.setMemory(pages, pages, "memory");
+    const types: Types = { none: binaryen.none, i32: binaryen.i32, i64: binaryen.i64 };
+    const { i32 } = types;
+    module.addFunctionImport(LOAD_WEIGHTS, "hedge", LOAD_WEIGHTS, binaryen.createType([i32, i32, i32]), types.none);
+    new StepEmitter(module, types, plan).emit();
+    if (!module.validate()) throw new Error("binaryen rejects the emitted module: a kernel is wrong");
+    return module.emitBinary();
+  } finally {
+    module.dispose();
+  }
+}
+
+/** Consecutive steps that run the same function on weights of the same size, one slice after another. */
+interface Run {
+  readonly firstStep: number;
+  readonly layers: Layer[];
+  readonly functions: string[];
+  count: number;
+}
+
+class StepEmitter {
+  readonly #functions = new Map<string, string>();
+
+  constructor(
+    private readonly module: Module,
+    private readonly types: Types,
+    private readonly plan: Plan,
+  ) {}
+
+  emit(): void {
+    const { module, types } = this;
+    const code = new Code(module, types, [types.i32]);
+    const step = code.parameter(0);
+    // Steps are tried in order; each run of steps ends in a return.
+    const body = this.#runs().map((run) => {
+      const last = run.firstStep + run.count - 1;
+      return module.if(module.i32.le_u(step.get, code.i32(last)), code.block(...this.#runStep(code, run)));
+    });
+    module.addFunction(
+      "step",
+      types.i32,
+      types.i32,
+      [...code.localTypes],
+      module.block(null, [...body, module.return(code.i32(1))], types.none),
+    );
+    module.addFunctionExport("step", "step");
+  }
+
+  #runs(): Run[] {
+    const runs: Run[] = [];
+    this.plan.steps.forEach((layers, index) => {
+      const functions = layers.map((layer) => this.#functionOf(layer));
+      const previous = runs.at(-1);
+      if (previous && continues(previous, layers, functions)) previous.count++;
+      else runs.push({ firstStep: index, layers: [...layers], functions, count: 1 });
+    });
+    return runs;
+  }
+
+  /** Loads the step's weights, calls its kernels, returns whether the sample is done. */
+  #runStep(code: Code, run: Run): Expression[] {
+    const { module } = this;
+    const calls = run.layers.flatMap((layer, i): Expression[] => {
+      const name = run.functions[i]!;
+      if (layer.kind === "dense-exit") return [module.return(module.call(name, [], this.types.i32))];
+      const call = module.call(name, [], this.types.none);
+      const stride = align8(layer.weights.bytes);
+      // Behind the base of the run's first slice, one stride per step.
+      const base = layer.weights.offset - run.firstStep * stride;
+      const from =
+        run.count === 1
+          ? code.i32(layer.weights.offset)
+          : module.i32.add(module.i32.mul(code.parameter(0).get, code.i32(stride)), code.i32(base));
+      return [this.#loadWeights(code.i32(layer.scratch.address), from, code.i32(layer.weights.bytes)), call];
+    });
+    if (run.layers.at(-1)!.kind === "dense-exit") return calls;
+    return [...calls, module.return(code.i32(this.#isLast(run) ? 1 : 0))];
+  }
+
+  #isLast(run: Run): boolean {
+    return run.firstStep + run.count === this.plan.steps.length;
+  }
+
+  readonly #loadWeights: LoadWeights = (to, from, bytes) =>
+    this.module.call(LOAD_WEIGHTS, [to, from, bytes], this.types.none);
+
+  /** The function of a layer, emitted when it is first needed. */
+  #functionOf(layer: Layer): string {
+    const key = layer.kind === "binary-conv" ? binaryConvKey(layer) : layer.name;
+    const known = this.#functions.get(key);
+    if (known) return known;
+    const name = `${layer.kind}-${this.#functions.size}`;
+    const code = new Code(this.module, this.types);
+    const body = this.#kernel(code, layer);
+    const result = layer.kind === "dense-exit" ? this.types.i32 : this.types.none;
+    this.module.addFunction(name, this.types.none, result, [...code.localTypes], body);
+    this.#functions.set(key, name);
+    return name;
+  }
+
+  #kernel(code: Code, layer: Layer): Expression {
+    switch (layer.kind) {
+      case "grid-conv":
+        return emitGridConv(code, layer);
+      case "binary-conv":
+        return emitBinaryConv(code, layer);
+      case "exit-pool":
+        return emitExitPool(code, layer);
+      case "dense-exit":
+        return emitDenseExit(code, layer, this.plan.threshold, this.#loadWeights);
+      case "payload":
+        return emitPayload(code, layer);
+    }
+  }
+}
+
+function continues(run: Run, layers: readonly Layer[], functions: readonly string[]): boolean {
+  const [layer] = layers;
+  const [first] = run.layers;
+  if (layers.length !== 1 || run.layers.length !== 1 || functions[0] !== run.functions[0]) return false;
+  const stride = align8(first!.weights.bytes);
+  return (
+    layer!.weights.bytes === first!.weights.bytes &&
+    layer!.weights.offset === first!.weights.offset + run.count * stride
+  );
+}
+
+function align8(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8;
+}
