@@ -59,12 +59,7 @@ export async function openConnection(options: ConnectionOptions): Promise<MqttCl
     await firstConnection(client);
   } catch (cause) {
     client.end(true);
-    throw new HedgeError(
-      "network",
-      `No MQTT broker answers at ${broker}: ${(cause as Error).message || (cause as NodeJS.ErrnoException).code}.`,
-      "Start one (hedge broker, or mosquitto), or give its address with --broker.",
-      { cause },
-    );
+    throw refusal(broker, version, cause as Error & { code?: string | number });
   }
   client.on("connect", () => announce(client, name));
   announce(client, name);
@@ -81,6 +76,22 @@ export async function closeConnection(client: MqttClient, name: string): Promise
     ]);
   }
   await client.endAsync(!client.connected);
+}
+
+/** mqtt.js gives the code of a CONNACK as a number, that of a socket's error as a text. */
+function refusal(broker: string, version: 4 | 5, cause: Error & { code?: string | number }): HedgeError {
+  const why = cause.message || cause.code;
+  if (typeof cause.code === "number") {
+    const hint = version === 5 ? " It may not speak MQTT 5: mosquitto does." : "";
+    const sentence = `The MQTT broker at ${broker} refuses the connection: ${why}.`;
+    return new HedgeError("network", sentence, `Allow this client on the broker.${hint}`, { cause });
+  }
+  return new HedgeError(
+    "network",
+    `No MQTT broker answers at ${broker}: ${why}.`,
+    "Start one (hedge broker, or mosquitto), or give its address with --broker.",
+    { cause },
+  );
 }
 
 function announce(client: MqttClient, name: string): void {

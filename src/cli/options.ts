@@ -1,0 +1,22 @@
+/** Arguments that several commands take, checked while they are parsed. */
+import { InvalidArgumentError } from "commander";
+
+export const DEFAULT_BROKER = "mqtt://127.0.0.1:1883";
+
+/** A parser of whole numbers from `min` to `max`. */
+export function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(`Give a whole number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+/** A parser of numbers of at least 0. */
+export function nonNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0)) throw new InvalidArgumentError("Give a number of at least 0.");
+  return value;
+}

@@ -1,0 +1,39 @@
+/** What commands share to speak: results to stdout, everything else to stderr. */
+import type { Command } from "commander";
+import pc from "picocolors";
+import { HedgeError } from "../errors.ts";
+
+/** Options that every command has. */
+export interface GlobalOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+export function globalOptions(command: Command): GlobalOptions {
+  const { json = false, quiet = false } = command.optsWithGlobals<Partial<GlobalOptions>>();
+  return { json, quiet };
+}
+
+/** Writes a result: `text` for people, `value` as one line of JSON with --json. */
+export function printResult({ json }: Pick<GlobalOptions, "json">, value: unknown, text: () => string): void {
+  process.stdout.write(`${json ? JSON.stringify(value) : text()}\n`);
+}
+
+/** The sentence and the remedy of an error; of anything that is no HedgeError the stack, for it is a defect of ours. */
+export function reportError(error: unknown, json: boolean): void {
+  process.stderr.write(`${json ? JSON.stringify({ error: describe(error) }) : forPeople(error)}\n`);
+}
+
+function describe(error: unknown): { kind: string; message: string; remedy?: string } {
+  if (error instanceof HedgeError) return { kind: error.kind, message: error.message, remedy: error.remedy };
+  return { kind: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
+function forPeople(error: unknown): string {
+  const colours = pc.createColors(pc.isColorSupported && process.stderr.isTTY === true);
+  const mark = colours.bold(colours.red("error:"));
+  const { message, remedy } = describe(error);
+  return remedy === undefined
+    ? `${mark} this is a defect in Hedge; please report it with what follows.\n${message}`
+    : `${mark} ${message}\n  ${remedy}`;
+}

@@ -1,0 +1,27 @@
+/**
+ * The commands, one file each. A command's file exports `register(program)`, and imports what is heavy inside its action, so that
+ * help stays quick.
+ */
+import { Command } from "commander";
+import { register as broker } from "./broker.ts";
+import { register as exitCodes } from "./exit-codes.ts";
+import { register as worker } from "./worker.ts";
+
+/** In the order in which help lists them. */
+const COMMANDS: readonly ((program: Command) => void)[] = [worker, broker, exitCodes];
+
+export function createProgram(): Command {
+  const program = new Command("hedge")
+    .description(
+      "Compiles hybrid neural networks for microcontrollers, runs them, and finishes unsure samples in the cloud.",
+    )
+    .version("0.1.0", "-V, --version", "print the version")
+    .option("--json", "print results as JSON, for scripts")
+    .option("-q, --quiet", "no progress and no logs below warnings")
+    .helpOption("-h, --help", "explain a command")
+    .helpCommand("help [command]", "explain a command, or `exit-codes`")
+    .showSuggestionAfterError()
+    .addHelpText("after", "\nExit codes: hedge help exit-codes");
+  for (const register of COMMANDS) register(program);
+  return program;
+}

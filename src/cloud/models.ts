@@ -1,0 +1,44 @@
+/**
+ * The models a worker can finish: one per bundle, found by the bundle's digest.
+ */
+import type { Bundle } from "../bundle/bundle.ts";
+import type { PayloadSpec } from "../bundle/manifest.ts";
+import { HedgeError } from "../errors.ts";
+import type { CloudModel } from "./session-pool.ts";
+
+export interface ServedModel extends CloudModel {
+  /** Place in the session pool. */
+  readonly index: number;
+  readonly digest: string;
+  readonly payload: PayloadSpec;
+  readonly classes: number;
+}
+
+/** By digest. Throws a HedgeError (input) for a bundle without a cloud part and when there is none at all. */
+export function servedModels(bundles: readonly Bundle[]): Map<string, ServedModel> {
+  const models = new Map<string, ServedModel>();
+  for (const { manifest, digest, cloudOnnx } of bundles) {
+    if (manifest.payload === undefined || manifest.cloud === undefined || cloudOnnx === undefined) {
+      throw new HedgeError(
+        "input",
+        `The bundle ${manifest.name} has no cloud part: its device answers every sample itself.`,
+        "Give the worker bundles of hybrid models only.",
+      );
+    }
+    if (models.has(digest)) continue;
+    models.set(digest, {
+      index: models.size,
+      digest,
+      name: manifest.name,
+      onnx: cloudOnnx,
+      input: manifest.cloud.input,
+      output: manifest.cloud.output,
+      payload: manifest.payload,
+      classes: manifest.classes.length,
+    });
+  }
+  if (models.size === 0) {
+    throw new HedgeError("usage", "The worker has no bundle to serve.", "Name at least one with --bundle.");
+  }
+  return models;
+}
