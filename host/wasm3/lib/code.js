@@ -71,6 +71,7 @@ const MAX_LOCALS = 500;
  * Checks one function's body (locals and code).
  * @param {import("./reader.js").Reader} reader positioned at the body, ending with it
  * @param {(type: number) => void} checkType
+ * @returns how many loops it has: without one, it ends
  */
 export function scanBody(reader, checkType) {
   const start = reader.at;
@@ -97,6 +98,7 @@ export function scanBody(reader, checkType) {
     refuse(depth > MAX_DEPTH, `nests more than ${MAX_DEPTH} blocks`, start);
     refuse(loops > MAX_LOOPS, `has more than ${MAX_LOOPS} loops`, start);
   }
+  return loops;
 }
 
 /**

@@ -53,6 +53,7 @@ class Scan {
   /** Whether instantiation runs a function. */
   start = false;
   table = 0;
+  loops = 0;
   /** End of the furthest data segment: the least memory that the module can start with. */
   dataEnd = 0;
 
@@ -134,7 +135,7 @@ class Scan {
     const size = reader.u32();
     const start = reader.at;
     reader.skip(size);
-    scanBody(new Reader(reader.bytes, start, reader.at), valueType);
+    this.loops += scanBody(new Reader(reader.bytes, start, reader.at), valueType);
   }
 
   /** @param {Reader} reader */

@@ -1,17 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { compile, load, Wasm3Error, type Wasm3Instance } from "../index.js";
-import { wat } from "./build.ts";
-
-/** The code of the Wasm3Error that `action` throws. */
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof Wasm3Error) return error.code;
-    throw error;
-  }
-  return "nothing was thrown";
-}
+import { compile, load, type Wasm3Instance } from "../index.js";
+import { codeOf, wat } from "./build.ts";
 
 const echo = wat(`(module
   (func (export "i32") (param i32) (result i32) (local.get 0))
