@@ -46,3 +46,9 @@ def augment(images: np.ndarray, rng: np.random.Generator, pad: int = 4) -> np.nd
         crop = padded[i, :, tops[i]:tops[i] + SIDE, lefts[i]:lefts[i] + SIDE]
         out[i] = crop[:, :, ::-1] if flips[i] else crop
     return out
+
+
+def save(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    """Writes a record file: uint8 [n, 3, 32, 32] and labels [n]."""
+    records = np.concatenate([labels.astype(np.uint8)[:, None], images.reshape(len(images), -1)], axis=1)
+    records.tofile(path)

@@ -89,7 +89,7 @@ class GridRange(nn.Module):
         self.levels = levels
         self.register_buffer("running_max", torch.tensor(initial_step * levels))
         self.register_buffer("frozen", torch.tensor(False))
-        self._calls = 0
+        self.calls = 0
 
     @property
     def step(self) -> float:
@@ -103,8 +103,8 @@ class GridRange(nn.Module):
         """Whether to look at this batch: a maximum costs a pass over the tensor, so not each one is measured."""
         if not self.training or self.frozen:
             return False
-        self._calls += 1
-        return self._calls % every == 0
+        self.calls += 1
+        return self.calls % every == 0
 
     def freeze(self) -> None:
         self.frozen.fill_(True)

@@ -37,6 +37,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--weight-decay", type=float, default=0.05, help="on full-precision weights")
     parser.add_argument("--train-images", type=int, help="use only the first N training images")
     parser.add_argument("--validation", type=int, default=1000, help="last N training images, held out")
+    parser.add_argument("--stop-after", type=int, help="stop after N epochs of the schedule; the same command without it goes on")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="1 is fastest per core; run several trainings side by side")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -90,12 +91,13 @@ def main(argv: list[str] | None = None) -> None:
         first_epoch, seconds = saved["epoch"], saved["seconds"]
         print(f"resuming {checkpoint} after epoch {first_epoch}", flush=True)
 
-    for epoch in range(first_epoch, args.epochs):
-        # Seeded by epoch: a resumed run sees the same batches as an uninterrupted one.
+    for epoch in range(first_epoch, min(args.epochs, args.stop_after or args.epochs)):
+        # Seeded and counted by epoch: a resumed run sees the same batches as an uninterrupted one.
         rng = np.random.default_rng([args.seed, epoch])
         if epoch * 2 >= args.epochs:
             net.freeze_grids()
         net.train()
+        net.restart_grid_clocks()
         order, started, total, shown = rng.permutation(len(images)), time.time(), 0.0, time.time()
         for step in range(steps):
             chosen = order[step * args.batch:(step + 1) * args.batch]
@@ -126,8 +128,9 @@ def main(argv: list[str] | None = None) -> None:
         print("\r" + json.dumps(row), flush=True)
         save(checkpoint, {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
                           "shape": shape.to_dict(), "epoch": epoch + 1, "epochs": args.epochs, "seconds": seconds,
+                          "torch": str(torch.__version__),
                           "settings": {k: v if isinstance(v, (int, float, str, type(None))) else str(v)
-                                       for k, v in vars(args).items() if k not in ("data", "out")}})
+                                       for k, v in vars(args).items() if k not in ("data", "out", "stop_after")}})
 
 
 if __name__ == "__main__":
