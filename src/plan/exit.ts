@@ -45,7 +45,8 @@ export function draftExit(match: Matcher, logits: string, tables: WeightSlice, l
 
   const weight = match.tensor(gemm.inputs[1]!);
   const grid = match.tensor(logits).grid;
-  if (!weight.grid || Math.max(weight.grid.max, -weight.grid.min) > 127 || !grid)
+  const weightStep = (grid?.step ?? 1) / pooled.grid.step;
+  if (!grid || !weight.values?.every((w) => Math.abs(w / weightStep) <= 127))
     return noKernel(
       `Node "${gemm.name}" (gemm) has weights beyond 8 bits or a bias off the grid`,
       "Quantise them with power-of-two scales.",
@@ -56,7 +57,7 @@ export function draftExit(match: Matcher, logits: string, tables: WeightSlice, l
   const rows = new Uint8Array(classes * rowBytes);
   const view = new DataView(rows.buffer);
   for (let k = 0; k < classes; k++) {
-    for (let i = 0; i < inputs; i++) view.setInt8(k * rowBytes + i, weight.values![k * inputs + i]! / weight.grid.step);
+    for (let i = 0; i < inputs; i++) view.setInt8(k * rowBytes + i, weight.values[k * inputs + i]! / weightStep);
     view.setInt32((k + 1) * rowBytes - 4, bias[k]! / grid.step, true);
   }
   const scratch = `${logits}/row`;

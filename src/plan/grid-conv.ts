@@ -32,7 +32,13 @@ export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draf
   const padded = channels * (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]);
   const taps = channels * kernel[0] * kernel[1];
   const bias = conv.inputs[2] ? match.tensor(conv.inputs[2]).values! : new Float64Array(outputShape[0]!);
-  const weights = packLanes(weight.values!, weight.grid.step, bias, accumulator.step, taps);
+  const weights = packLanes(
+    weight.values!,
+    accumulator.step / match.tensor(image.output).grid!.step,
+    bias,
+    accumulator.step,
+    taps,
+  );
   return {
     name: quantiser.output,
     buffers: [

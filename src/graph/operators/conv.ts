@@ -24,6 +24,7 @@ export function accumulatorRanges(
   input: Grid,
   weights: Float64Array,
   outputs: number,
+  /** What an integer weight of 1 is worth: the accumulator's step over the input's. */
   weightStep: number,
   bias: Float64Array | undefined,
   padInteger: number,
@@ -44,12 +45,14 @@ export function accumulatorRanges(
   });
 }
 
-/** The grid of x * w + bias, or undefined when an operand is off-grid. */
+/** The grid of x * w + bias, or undefined when an operand is off-grid; the finer of the product's and the bias's steps. */
 export function productGrid(x: Tensor, w: Tensor, bias: Tensor | undefined, padValue = 0): Grid | undefined {
-  if (!x.grid || !w.grid || !w.values) return undefined;
-  const step = x.grid.step * w.grid.step;
-  if (bias && !(bias.values?.every((b) => Number.isInteger(b / step)) ?? false)) return undefined;
-  const ranges = accumulatorRanges(x.grid, w.values, w.shape[0]!, w.grid.step, bias?.values, padValue / x.grid.step);
+  if (!x.grid || !w.grid || !w.values || (bias && !bias.grid)) return undefined;
+  const product = x.grid.step * w.grid.step;
+  const biasIsZero = bias?.grid?.min === 0 && bias.grid.max === 0;
+  const step = bias && !biasIsZero ? Math.min(product, bias.grid!.step) : product;
+  const pad = padValue / x.grid.step;
+  const ranges = accumulatorRanges(x.grid, w.values, w.shape[0]!, step / x.grid.step, bias?.values, pad);
   return { step, min: Math.min(...ranges.map((r) => r.min)), max: Math.max(...ranges.map((r) => r.max)) };
 }
 
