@@ -7,7 +7,7 @@ import { compileModel } from "../src/bundle/compile.ts";
 import { type Evaluation, evaluate } from "../src/explore/evaluate.ts";
 import { encodeModel } from "../src/import/onnx/codec.ts";
 import type { OnnxModel } from "../src/import/onnx/types.ts";
-import { randomImages, type TinyOptions, tinyHybrid } from "./models/tiny-hybrid.ts";
+import { randomImages, type TinyOptions, tinyHybrid } from "./support/tiny-hybrid.ts";
 
 const FILE = "tiny.onnx";
 const COUNT = 6;

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { randomNumbers } from "../../test/models/tiny-hybrid.ts";
 import { tinyAnswer, tinyBundle } from "../../test/support/tiny-bundle.ts";
+import { randomNumbers } from "../../test/support/tiny-hybrid.ts";
 import type { Bundle } from "../bundle/bundle.ts";
 import { floats, model, node, value } from "../import/onnx/build.ts";
 import { encodeModel } from "../import/onnx/codec.ts";

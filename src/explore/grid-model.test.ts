@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { randomImages, tinyHybrid } from "../../test/models/tiny-hybrid.ts";
+import { randomImages, tinyHybrid } from "../../test/support/tiny-hybrid.ts";
 import { runGraph } from "../graph/run.ts";
 import { importEdge } from "../import/import.ts";
 import { readMetadata } from "../import/metadata.ts";

@@ -1,0 +1,137 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { randomImages, tinyHybrid } from "../../test/support/tiny-hybrid.ts";
+import { createBundle } from "../bundle/bundle.ts";
+import { compileModel } from "../bundle/compile.ts";
+import type { Manifest } from "../bundle/manifest.ts";
+import { readBundle } from "../bundle/read.ts";
+import { writeBundle } from "../bundle/write.ts";
+import { EXIT_CODES } from "../errors.ts";
+import type { Evaluation } from "../explore/evaluate.ts";
+import { encodeModel } from "../import/onnx/codec.ts";
+import { register } from "./eval.ts";
+import { runProgram } from "./run-program.ts";
+
+const SIDE = 8;
+const COUNT = 8;
+let folder: string;
+const at = (name: string) => join(folder, name);
+
+/** A model file and its bundle. */
+async function save(name: string, seed: number): Promise<void> {
+  const bytes = encodeModel(tinyHybrid({ seed, side: SIDE, name }));
+  await writeFile(at(`${name}.onnx`), bytes);
+  await writeBundle(at(name), (await compileModel(bytes, at(`${name}.onnx`))).bundle);
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "hedge-eval-"));
+  await save("one", 1);
+  await save("two", 2);
+  const records = randomImages(COUNT, SIDE, 3).flatMap((image, i) => [i % 4, ...Array.from(image, (v) => v + 128)]);
+  await writeFile(at("test.bin"), Uint8Array.from(records));
+});
+afterAll(() => rm(folder, { recursive: true }));
+afterEach(() => vi.restoreAllMocks());
+
+/** Runs `hedge eval` in this process. */
+async function hedge(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const text = { out: "", err: "" };
+  const collect = (key: "out" | "err") => (chunk: string | Uint8Array) => {
+    text[key] += chunk;
+    return true;
+  };
+  vi.spyOn(process.stdout, "write").mockImplementation(collect("out"));
+  vi.spyOn(process.stderr, "write").mockImplementation(collect("err"));
+  const program = new Command("hedge").option("--json").option("-q, --quiet");
+  register(program);
+  const code = await runProgram(program, ["node", "hedge", "eval", ...args]);
+  vi.restoreAllMocks();
+  // Each run listens for a closed pipe, and a process has one run outside of tests.
+  process.stdout.removeAllListeners("error");
+  return { code, ...text };
+}
+
+describe("hedge eval", () => {
+  it("holds a bundle to its model, on every road", async () => {
+    const { code, out } = await hedge(
+      at("one.onnx"),
+      at("one"),
+      "--data",
+      at("test.bin"),
+      "--offload",
+      "4",
+      "--figures",
+    );
+    expect(code).toBe(0);
+    expect(out).toContain(`one on ${COUNT} images`);
+    for (const name of ["reference", "v8", "wasm3"]) expect(out).toContain(`ok   ${name} = grid model: logits`);
+    expect(out).toContain("offloaded path: labels: 4 of 4");
+    expect(out).not.toContain("FAIL");
+    const figures = out.split("\n").filter((line) => line.startsWith("figure "));
+    expect(figures.map((line) => line.split(" ")[1])).toEqual([
+      "eval.agreement",
+      "eval.decisions",
+      "eval.coverage",
+      "eval.accuracy.system",
+      "eval.accuracy.float",
+      "eval.engines_identical",
+    ]);
+    expect(figures[0]).toBe("figure eval.agreement 100 %");
+    expect(figures[5]).toBe("figure eval.engines_identical 1 bool");
+  });
+
+  it("compiles a model that comes alone, and takes a bundle alone", async () => {
+    const options = ["--data", at("test.bin"), "--json", "--count", "3", "--reference-count", "1"];
+    const alone = await hedge(at("one.onnx"), "--engines", "v8", ...options);
+    const model = JSON.parse(alone.out) as Evaluation;
+    expect(model).toMatchObject({ samples: 3, truth: "grid model", halves: { samples: 3, labels: 3 } });
+    expect(model.edges.map(({ kind }) => kind)).toEqual(["v8"]);
+    const bundle = JSON.parse((await hedge(at("one"), ...options)).out) as Evaluation;
+    expect(bundle).toMatchObject({ truth: "v8", enginesIdentical: { samples: 3, identical: 3 } });
+    expect(bundle.accuracy).toEqual(model.accuracy);
+  });
+
+  it("measures a model without engines", async () => {
+    const { code, out } = await hedge(at("one.onnx"), "--engines", "reference", "--data", at("test.bin"), "--json");
+    expect(code).toBe(0);
+    expect((JSON.parse(out) as Evaluation).edges.map(({ kind }) => kind)).toEqual(["reference"]);
+  });
+
+  it("ends with exit code 5 when the module is not the model's", async () => {
+    const { bundle } = await compileModel(
+      encodeModel(tinyHybrid({ seed: 2, side: SIDE, name: "wrong" })),
+      "wrong.onnx",
+    );
+    const { manifest } = await readBundle(at("one"));
+    const draft = { ...bundle.manifest, source: manifest.source };
+    for (const sealed of ["format", "version", "parts", "digest"] as const) delete (draft as Partial<Manifest>)[sealed];
+    await writeBundle(at("wrong"), await createBundle(draft, bundle));
+    const { code, out, err } = await hedge(at("one.onnx"), at("wrong"), "--data", at("test.bin"));
+    expect(code).toBe(EXIT_CODES.check);
+    expect(out).toContain("FAIL v8 = grid model: logits");
+    expect(out).toContain("ok   engines identical to the bit");
+    expect(err).toMatch(/\d+ of \d+ checks failed: v8 = grid model: l/);
+  });
+
+  it.each<[string, string[], number, RegExp]>([
+    ["the bundle of another model", ["one.onnx", "two"], EXIT_CODES.input, /two was compiled from another file/],
+    ["two models", ["one.onnx", "two.onnx"], EXIT_CODES.usage, /several models/],
+    ["a path to nowhere", ["none.onnx"], EXIT_CODES.input, /none\.onnx does not exist/],
+    ["a file that is no model", ["test.bin"], EXIT_CODES.input, /test\.bin is not an ONNX model/],
+    ["a folder that is no bundle", ["."], EXIT_CODES.input, /manifest\.json/],
+  ])("refuses %s", async (_, paths, expected, message) => {
+    const { code, err } = await hedge(...paths.map(at), "--data", at("test.bin"));
+    expect(err).toMatch(message);
+    expect(code).toBe(expected);
+  });
+
+  it("refuses an engine that there is not", async () => {
+    const { code, err } = await hedge(at("one"), "--data", at("test.bin"), "--engines", "v8,v9");
+    expect(err).toMatch(/"v9" is none of reference, wasm3, v8/);
+    expect(code).toBe(EXIT_CODES.usage);
+  });
+});

@@ -1,0 +1,63 @@
+/** Labelled images of a model's size and classes, from a file of records. */
+import { open } from "node:fs/promises";
+import type { Manifest } from "../bundle/manifest.ts";
+import { HedgeError } from "../errors.ts";
+
+export interface Samples {
+  /** 8-bit integers (pixel - zero), CHW. */
+  readonly images: Int8Array[];
+  readonly labels: Uint16Array;
+}
+
+/** What is read into memory at most: 350,000 CIFAR images. */
+const MAX_BYTES = 2 ** 30;
+
+/**
+ * Reads records (a label byte, then the pixels of each channel plane) of the size that the model takes.
+ * @param count the first so many only
+ * @throws HedgeError (usage, input) when there is no such file, or its size or labels do not fit the model
+ */
+export async function readSamples(path: string, manifest: Manifest, count?: number): Promise<Samples> {
+  const { inputBytes } = manifest.module;
+  const { shape, pixelZero } = manifest.input;
+  const recordBytes = 1 + inputBytes;
+  const file = await open(path).catch((cause) => {
+    const reason = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be read";
+    throw new HedgeError("input", `${path} ${reason}.`, "Fetch the images first: hedge data cifar10", { cause });
+  });
+  try {
+    const { size } = await file.stat();
+    if (size === 0 || size % recordBytes !== 0) {
+      throw new HedgeError(
+        "input",
+        `${path} has ${size} bytes, no whole number of records of a label and ${shape.join(" x ")} pixels.`,
+        `Give a file of images of the size that ${manifest.name} takes.`,
+      );
+    }
+    const records = Math.min(size / recordBytes, count ?? Number.POSITIVE_INFINITY);
+    if (records * recordBytes > MAX_BYTES) {
+      throw new HedgeError("input", `${path} has more than ${MAX_BYTES} bytes.`, "Take fewer images with --count.");
+    }
+    const bytes = Buffer.alloc(records * recordBytes);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+    if (bytesRead !== bytes.length) {
+      throw new HedgeError("input", `${path} ended while it was read.`, "Try again when nothing writes to it.");
+    }
+    const labels = new Uint16Array(records);
+    const images = Array.from({ length: records }, (_, i) => {
+      const at = i * recordBytes;
+      labels[i] = bytes[at]!;
+      if (labels[i]! >= manifest.classes.length) {
+        throw new HedgeError(
+          "input",
+          `Record ${i} of ${path} has the label ${labels[i]}, but ${manifest.name} knows ${manifest.classes.length} classes.`,
+          "Give images of the classes of the model.",
+        );
+      }
+      return Int8Array.from(bytes.subarray(at + 1, at + recordBytes), (pixel) => pixel - pixelZero);
+    });
+    return { images, labels };
+  } finally {
+    await file.close();
+  }
+}
