@@ -1,0 +1,153 @@
+/**
+ * Runs a bundle's edge.wasm on a native wasm3, as firmware would, so that its cost can be counted in machine
+ * instructions: node under valgrind would be too slow. wasm3-instructions.js builds and calls it.
+ *
+ *   runner edge.wasm weights.bin sample.bin memoryBytes stackBytes input threshold result thresholdWord steps rounds
+ *
+ * Every number is as in the manifest. Under callgrind each step's cost is dumped apart (its description is
+ * "Client Request: round R step S"). Prints one line per step of the last round: "step S ANSWER NANOSECONDS", then the
+ * result row ("result LABEL EXITED ENTROPY") and wasm3's memory ("metacode BYTES PAGES", "linear BYTES").
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "m3_env.h"
+#include "wasm3.h"
+
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_ZERO_STATS
+#define CALLGRIND_DUMP_STATS_AT(name) ((void) (name))
+#endif
+
+typedef struct { uint8_t * bytes; uint32_t length; } Blob;
+
+static Blob weights;
+
+static void fail (const char * what, const char * detail)
+{
+    fprintf (stderr, "runner: %s%s%s\n", what, detail ? ": " : "", detail ? detail : "");
+    exit (1);
+}
+
+static void check (M3Result result, const char * what)
+{
+    if (result) fail (what, result);
+}
+
+static Blob read_file (const char * path)
+{
+    FILE * file = fopen (path, "rb");
+    if (! file || fseek (file, 0, SEEK_END)) fail ("cannot read", path);
+    const long length = ftell (file);
+    if (length < 0 || length > (16 << 20)) fail ("not a file of a bundle", path);
+    Blob blob = { malloc ((size_t) length + 1), (uint32_t) length };
+    rewind (file);
+    if (! blob.bytes || fread (blob.bytes, 1, blob.length, file) != blob.length) fail ("cannot read", path);
+    fclose (file);
+    return blob;
+}
+
+static uint32_t number (const char * text)
+{
+    char * end;
+    const unsigned long long value = strtoull (text, & end, 10);
+    if (* end || end == text || value > UINT32_MAX) fail ("not a number", text);
+    return (uint32_t) value;
+}
+
+m3ApiRawFunction (load_weights)
+{
+    m3ApiGetArg (uint32_t, to)
+    m3ApiGetArg (uint32_t, from)
+    m3ApiGetArg (uint32_t, bytes)
+    (void) _ctx;
+    if ((uint64_t) from + bytes > weights.length || (uint64_t) to + bytes > m3_GetMemorySize (runtime))
+        m3ApiTrap (m3Err_trapOutOfBoundsMemoryAccess);
+    memcpy ((uint8_t *) _mem + to, weights.bytes + from, bytes);
+    m3ApiSuccess ();
+}
+
+static void measure_pages (IM3CodePage page, size_t * used, size_t * pages)
+{
+    for (; page; page = page->info.next, ++ * pages) * used += page->info.lineIndex * sizeof (code_t);
+}
+
+static int64_t nanoseconds (void)
+{
+    struct timespec now;
+    clock_gettime (CLOCK_MONOTONIC, & now);
+    return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+int main (int argc, char ** argv)
+{
+    if (argc != 12) fail ("wrong number of arguments", NULL);
+    const Blob wasm = read_file (argv [1]);
+    weights = read_file (argv [2]);
+    const Blob sample = read_file (argv [3]);
+    const uint32_t memory_bytes = number (argv [4]), stack_bytes = number (argv [5]);
+    const uint32_t input = number (argv [6]), threshold = number (argv [7]), result = number (argv [8]);
+    const uint32_t threshold_word = number (argv [9]), steps = number (argv [10]), rounds = number (argv [11]);
+
+    IM3Environment environment = m3_NewEnvironment ();
+    IM3Runtime runtime = environment ? m3_NewRuntime (environment, stack_bytes, NULL) : NULL;
+    if (! runtime) fail ("no memory for wasm3", NULL);
+    runtime->memoryLimit = memory_bytes;
+    IM3Module module;
+    check (m3_ParseModule (environment, & module, wasm.bytes, wasm.length), "cannot parse the module");
+    check (m3_LoadModule (runtime, module), "cannot load the module");
+    const M3Result linked = m3_LinkRawFunction (module, "hedge", "load_weights", "v(iii)", load_weights);
+    if (linked != m3Err_functionLookupFailed) check (linked, "cannot link load_weights");
+    check (m3_CompileModule (module), "cannot compile the module");
+    IM3Function step;
+    check (m3_FindFunction (& step, runtime, "step"), "no export step");
+
+    uint8_t * memory = m3_GetMemory (runtime, NULL, 0);
+    const uint32_t length = m3_GetMemorySize (runtime);
+    if ((uint64_t) input + sample.length > length || (uint64_t) threshold + 4 > length || (uint64_t) result + 12 > length)
+        fail ("an address lies outside the memory", NULL);
+
+    int64_t * elapsed = calloc (steps, sizeof * elapsed);
+    int32_t * answers = calloc (steps, sizeof * answers);
+    if (! elapsed || ! answers) fail ("no memory", NULL);
+    uint32_t done = 0;
+    for (uint32_t round = 0; round < rounds; ++round)
+    {
+        memcpy (memory + input, sample.bytes, sample.length);
+        memcpy (memory + threshold, & threshold_word, 4);
+        int32_t answer = 0;
+        for (done = 0; done < steps && answer == 0; ++done)
+        {
+            char name [64];
+            const void * arguments [] = { & done };
+            const void * results [] = { & answer };
+            snprintf (name, sizeof name, "round %u step %u", (unsigned) round, (unsigned) done);
+            const int64_t before = nanoseconds ();
+            CALLGRIND_ZERO_STATS;
+            const M3Result trap = m3_Call (step, 1, arguments);
+            CALLGRIND_DUMP_STATS_AT (name);
+            elapsed [done] = nanoseconds () - before;
+            check (trap, name);
+            check (m3_GetResults (step, 1, results), name);
+            answers [done] = answer;
+        }
+        if (answer != 1) fail ("the module did not finish", NULL);
+    }
+
+    for (uint32_t i = 0; i < done; ++i) printf ("step %u %d %lld\n", (unsigned) i, (int) answers [i], (long long) elapsed [i]);
+    int32_t row [3];
+    memcpy (row, memory + result, sizeof row);
+    printf ("result %d %d %d\n", (int) row [0], (int) row [1], (int) row [2]);
+    size_t used = 0, pages = 0;
+    measure_pages (runtime->pagesOpen, & used, & pages);
+    measure_pages (runtime->pagesFull, & used, & pages);
+    printf ("metacode %zu %zu\nlinear %u\n", used, pages, (unsigned) length);
+    m3_FreeRuntime (runtime);
+    m3_FreeEnvironment (environment);
+    return 0;
+}
