@@ -17,8 +17,10 @@ export function register(program: Command): void {
     .action(async (options: { port: number; host: string }, command: Command) => {
       const { startBroker } = await import("../cloud/broker.ts");
       const broker = await startBroker(options);
+      // Before it says so: who reads that it is ready may stop it at once.
+      const stopped = untilStopped();
       printResult(globalOptions(command), { ready: true, url: broker.url }, () => `broker ready at ${broker.url}`);
-      await untilStopped();
+      await stopped;
       await broker.close();
     });
 }

@@ -42,11 +42,13 @@ export function register(program: Command): void {
       const bundles = await Promise.all(folders.map((folder) => readBundle(folder)));
       const { broker, shared, threads, maxPending } = options;
       const worker = await startWorker({ broker, bundles, name, shared, threads, maxPending, log });
+      // Before it says so: who reads that it is ready may stop it at once.
+      const stopped = untilStopped();
       const models = bundles.map(({ manifest, digest }) => ({ name: manifest.name, digest }));
       printResult(globals, { ready: true, name, broker, models }, () => {
         return `${name} ready at ${broker} for ${models.map((model) => model.name).join(", ")}`;
       });
-      await untilStopped();
+      await stopped;
       await worker.stop();
       const { answered, repeated, expired, dead } = worker.counts;
       printResult(globals, { name, ...worker.counts }, () => {

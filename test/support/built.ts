@@ -1,6 +1,6 @@
 /** The command line as users run it: compiled. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -8,20 +8,48 @@ const ROOT = join(import.meta.dirname, "../..");
 /** Apart from dist/, which belongs to whoever runs the tests. */
 const OUT = join(ROOT, "build/test-dist");
 const MAIN = join(OUT, "cli/main.js");
+const STAMP = join(OUT, ".stamp");
+const LOCK = join(OUT, ".lock");
 
-/** Compiles src/ when it changed since; types are checked by `make check`. */
+/** Compiles src/ when it changed since, once for all test files that run at the same time; types are checked by `make check`. */
 export function buildCli(): string {
-  const stamp = existsSync(MAIN) ? statSync(join(OUT, ".stamp")).mtimeMs : 0;
-  const newest = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
-    .map((name) => statSync(join(ROOT, "src", name)).mtimeMs)
-    .reduce((a, b) => Math.max(a, b), 0);
-  if (newest >= stamp) {
-    const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-    const project = join(ROOT, "tsconfig.build.json");
-    execFileSync(process.execPath, [tsc, "-p", project, "--outDir", OUT, "--noCheck", "--declaration", "false"]);
-    execFileSync("touch", [join(OUT, ".stamp")]);
+  mkdirSync(OUT, { recursive: true });
+  while (isStale()) {
+    if (!takeLock()) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      continue;
+    }
+    try {
+      const started = new Date();
+      const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+      const project = join(ROOT, "tsconfig.build.json");
+      execFileSync(process.execPath, [tsc, "-p", project, "--outDir", OUT, "--noCheck", "--declaration", "false"]);
+      writeFileSync(STAMP, "");
+      utimesSync(STAMP, started, started);
+    } finally {
+      rmSync(LOCK);
+    }
   }
   return MAIN;
+}
+
+function isStale(): boolean {
+  if (!existsSync(STAMP)) return true;
+  const stamp = statSync(STAMP).mtimeMs;
+  const files = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
+  return files.some((name) => !name.endsWith(".test.ts") && statSync(join(ROOT, "src", name)).mtimeMs > stamp);
+}
+
+/** The lock names its process, so that one that was killed holds up nobody. */
+function takeLock(): boolean {
+  try {
+    writeFileSync(LOCK, String(process.pid), { flag: "wx" });
+    return true;
+  } catch {
+    const holder = existsSync(LOCK) ? Number(readFileSync(LOCK, "utf8")) : 0;
+    if (holder > 0 && !existsSync(`/proc/${holder}`)) rmSync(LOCK, { force: true });
+    return false;
+  }
 }
 
 export interface Ended {
