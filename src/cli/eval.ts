@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Bundle } from "../bundle/bundle.ts";
 import { ENGINE_KINDS, type EngineKind } from "../engine/engine.ts";
 import { HedgeError } from "../errors.ts";
@@ -44,15 +44,19 @@ export function register(program: Command): void {
     .command("eval")
     .summary("measure accuracy, and hold a bundle to its model")
     .description(
-      "Runs labelled images through everything that can answer them and counts where the answers differ: the model with its\n" +
-        "quantisers as standard operators on onnxruntime (the grid model), the reference kernels, the compiled module on V8 and\n" +
-        "wasm3, the cloud half, and with --offload a device, a broker and a worker.\n" +
+      "Runs labelled images through everything that can answer them and counts where the answers differ: the model with its " +
+        "quantisers as standard operators on onnxruntime (the grid model), the reference kernels, the compiled module on V8 " +
+        "and wasm3, the cloud half, and with --offload a device, a broker and a worker. " +
         "Ends with exit code 5 when an identity that must hold does not.",
     )
     .argument("<paths...>", "a model (.onnx), the folder of its bundle, or both; a model alone is compiled first")
     .requiredOption("-d, --data <file>", "records of a label byte and the pixels (hedge data cifar10 writes them)")
     .option("-n, --count <images>", "the first so many images only", integer(1, 10_000_000))
-    .option("-e, --engines <list>", "of reference, v8, wasm3", implementations, [...IMPLEMENTATIONS])
+    .addOption(
+      new Option("-e, --engines <list>", "of reference, v8, wasm3")
+        .argParser(implementations)
+        .default([...IMPLEMENTATIONS], "all three"),
+    )
     .option("--reference-count <images>", "images for the reference kernels", integer(1, 1_000_000), REFERENCE_COUNT)
     .option("--threshold <nats>", "exit threshold (default: the bundle's)", nonNegative)
     .option("--offload [images]", `send images through broker and worker (${OFFLOAD_COUNT})`, integer(1, 1_000_000))

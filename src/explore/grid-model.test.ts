@@ -97,6 +97,13 @@ describe("a grid model", () => {
     await expect(grid.run([new Int8Array(5)])).rejects.toThrow(/Image 0 has 5 values, the model takes 3 x 16 x 16/);
     await grid.close();
   });
+  it("refuses a model with another number of classes than it names", async () => {
+    const grid = await GridModel.open(model, { ...metadata, classes: ["yes", "no"] }, "tiny.onnx");
+    await expect(grid.run(randomImages(1, SIDE, 1))).rejects.toThrow(
+      /"exit_logits" has the shape \[1,4\], .* 2 classes/,
+    );
+    await grid.close();
+  });
   it("refuses a model without a fixed image size", async () => {
     const free = tinyHybrid();
     free.graph.input[0]!.type!.tensorType!.shape!.dim[2] = { dimParam: "height" };

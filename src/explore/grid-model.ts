@@ -50,9 +50,12 @@ export class GridModel {
     return new GridModel(await OrtModel.open(encodeModel(grid), file, options), metadata, shape);
   }
 
-  /** @param images 8-bit integers (pixel - zero), CHW */
+  /**
+   * @param images 8-bit integers (pixel - zero), CHW
+   * @throws HedgeError (input) when an image is not of the model's size, or there is not one logit for each class
+   */
   async run(images: readonly Int8Array[]): Promise<GridOutputs> {
-    const { exit, output, cut, input } = this.metadata;
+    const { exit, output, cut, input, classes } = this.metadata;
     const size = this.shape.reduce((product, dim) => product * dim, 1);
     const data = new Float32Array(images.length * size);
     images.forEach((image, i) => {
@@ -67,6 +70,16 @@ export class GridModel {
     });
     const feeds = { [input.name]: { dims: [images.length, ...this.shape], data } };
     const results = await this.session.run(feeds, [exit.logits, output, cut]);
+    for (const name of [exit.logits, output]) {
+      const { dims } = results.get(name)!;
+      if (dims.length !== 2 || dims[1] !== classes.length) {
+        throw new HedgeError(
+          "input",
+          `Output "${name}" has the shape [${dims}], but the model's metadata names ${classes.length} classes.`,
+          "Correct hedge.classes, or export the model again.",
+        );
+      }
+    }
     const { dims, data: values } = results.get(cut)!;
     return {
       exitLogits: results.get(exit.logits)!.data,

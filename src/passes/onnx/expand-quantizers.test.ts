@@ -109,6 +109,14 @@ describe("Quant", () => {
     expect(await run(expandQuantizers(quantModel(spec, x), "m.onnx"), [0])).toEqual(expected);
   });
 
+  it("finds its parameters in Constant nodes, too", async () => {
+    const spec = { scale: 0.5, zero: 0, bits: 4, signed: 1, narrow: 0, mode: "CEIL" };
+    const parts = quantModel(spec);
+    const bits = parts.graph.initializer.splice(2, 1)[0]!;
+    parts.graph.node.unshift(node("Constant", [], ["b"], { value: { tensor: bits } }));
+    expect(await run(expandQuantizers(parts, "m.onnx"), [-9, 0.6, 9])).toEqual([-4, 1, 3.5]);
+  });
+
   it("leaves out what does nothing: scale 1, zero point 0", () => {
     const spec = { scale: 1, zero: 0, bits: 8, signed: 1, narrow: 0, mode: "FLOOR" };
     expect(expandQuantizers(quantModel(spec), "m.onnx").graph.node.map((n) => n.opType)).toEqual(["Clip", "Floor"]);
