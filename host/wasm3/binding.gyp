@@ -38,12 +38,20 @@
         "-foptimize-sibling-calls",
         "-fomit-frame-pointer",
         "-fno-strict-aliasing",
+        # wasm3 computes i32.add and the like in signed C integers.
+        "-fwrapv",
         "-fvisibility=hidden",
       ],
       "cflags!": ["-fno-omit-frame-pointer"],
       "xcode_settings": {
         "GCC_OPTIMIZATION_LEVEL": "3",
-        "OTHER_CFLAGS": ["-foptimize-sibling-calls", "-fomit-frame-pointer", "-fno-strict-aliasing", "-fvisibility=hidden"],
+        "OTHER_CFLAGS": [
+          "-foptimize-sibling-calls",
+          "-fomit-frame-pointer",
+          "-fno-strict-aliasing",
+          "-fwrapv",
+          "-fvisibility=hidden",
+        ],
       },
     }
   ],

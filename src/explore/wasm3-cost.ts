@@ -28,7 +28,7 @@ const DEFINES: Record<Wasm3Profile, string[]> = {
     "d_m3CascadedOpcodes=0",
   ],
 };
-const FLAGS = ["-O3", "-foptimize-sibling-calls", "-fomit-frame-pointer", "-fno-strict-aliasing", "-w"];
+const FLAGS = ["-O3", "-foptimize-sibling-calls", "-fomit-frame-pointer", "-fno-strict-aliasing", "-fwrapv", "-w"];
 const WASM3_FILES = ["bind", "code", "compile", "core", "env", "exec", "function", "info", "module", "parse"];
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
