@@ -1,0 +1,86 @@
+/** One image file, PNG or JPEG, as a model's input. */
+import { open } from "node:fs/promises";
+import jpeg from "jpeg-js";
+import type { Manifest } from "../bundle/manifest.ts";
+import { HedgeError } from "../errors.ts";
+import { decodePng, isPng, type Pixels, type Size, wrongSize } from "./png.ts";
+
+/** Beyond it a file is refused unread: what PNG and JPEG take at their worst, with room for a camera's metadata. */
+const fileLimit = ({ width, height }: Size) => 8 * width * height + (1 << 20);
+const JPEG_LIMITS = { maxResolutionInMP: 16, maxMemoryUsageInMB: 256 };
+
+/** What of a manifest an image must fit. */
+export type ImageInput = Pick<Manifest, "name" | "input">;
+
+/**
+ * Reads an image of exactly the model's size.
+ * @returns 8-bit integers (pixel - zero), channel planes one after another
+ * @throws HedgeError (input) when the file is missing, no PNG or JPEG, damaged, of another size, or not opaque
+ */
+export async function readImage(path: string, { name, input }: ImageInput): Promise<Int8Array> {
+  const [channels, height, width] = input.shape;
+  if (input.shape.length !== 3 || (channels !== 1 && channels !== 3)) {
+    throw new HedgeError(
+      "input",
+      `${name} takes ${input.shape.join(" x ")} values, which no image file has.`,
+      "Give a model of images with 1 or 3 channels.",
+    );
+  }
+  const size = { width: width!, height: height! };
+  const bytes = await readCapped(path, fileLimit(size));
+  const pixels = isPng(bytes) ? decodePng(bytes, path, size) : decodeJpeg(bytes, path, size);
+  return toPlanes(pixels, channels, input.pixelZero, path);
+}
+
+/** Reads a file of at most `limit` bytes. */
+export async function readCapped(path: string, limit: number): Promise<Buffer> {
+  const file = await open(path).catch((cause) => {
+    const reason = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be read";
+    throw new HedgeError("input", `${path} ${reason}.`, "Check the path.", { cause });
+  });
+  try {
+    const facts = await file.stat();
+    if (!facts.isFile()) throw new HedgeError("input", `${path} is no file.`, "Give a file.");
+    if (facts.size > limit) {
+      throw new HedgeError("input", `${path} has ${facts.size} bytes, more than ${limit}.`, "Give a smaller file.");
+    }
+    const bytes = Buffer.alloc(facts.size);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+    return bytes.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+function decodeJpeg(bytes: Buffer, file: string, size: Size): Pixels {
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8) {
+    throw new HedgeError("input", `${file} is neither a PNG nor a JPEG image.`, "Save it as PNG or JPEG.");
+  }
+  const { width, height, data } = (() => {
+    try {
+      return jpeg.decode(bytes, { useTArray: true, tolerantDecoding: false, ...JPEG_LIMITS });
+    } catch (cause) {
+      const reason = (cause as Error).message;
+      throw new HedgeError("input", `${file} is a damaged or too large JPEG (${reason}).`, "Save it again.", { cause });
+    }
+  })();
+  if (width !== size.width || height !== size.height) throw wrongSize(file, { width, height }, size);
+  return { width, height, rgba: data };
+}
+
+/** RGBA pixels -> (pixel - zero), CHW. */
+function toPlanes({ rgba, width, height }: Pixels, channels: 1 | 3, zero: number, file: string): Int8Array {
+  const plane = width * height;
+  const out = new Int8Array(channels * plane);
+  for (let i = 0; i < plane; i++) {
+    const [r, g, b, a] = rgba.subarray(4 * i, 4 * i + 4);
+    if (a !== 255) {
+      throw new HedgeError("input", `${file} has transparent pixels.`, "Flatten it onto a background first.");
+    }
+    if (channels === 1 && (r !== g || g !== b)) {
+      throw new HedgeError("input", `${file} has colours, but the model takes grey images.`, "Save it in grey.");
+    }
+    for (let c = 0; c < channels; c++) out[c * plane + i] = rgba[4 * i + c]! - zero;
+  }
+  return out;
+}
