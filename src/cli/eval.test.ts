@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -11,6 +11,7 @@ import { readBundle } from "../bundle/read.ts";
 import { writeBundle } from "../bundle/write.ts";
 import { EXIT_CODES } from "../errors.ts";
 import type { Evaluation } from "../explore/evaluate.ts";
+import { encodeStrip } from "../explore/strip.ts";
 import { encodeModel } from "../import/onnx/codec.ts";
 import { register } from "./eval.ts";
 import { runProgram } from "./run-program.ts";
@@ -127,6 +128,27 @@ describe("hedge eval", () => {
     const { code, err } = await hedge(...paths.map(at), "--data", at("test.bin"));
     expect(err).toMatch(message);
     expect(code).toBe(expected);
+  });
+
+  it("takes a folder of labelled images", async () => {
+    const images = randomImages(COUNT, SIDE, 3).map((image) => Uint8Array.from(image, (v) => v + 128));
+    const labels = images.map((_, i) => i % 4);
+    const { classes } = (await readBundle(at("one"))).manifest;
+    const description = { source: "test", classes, shape: [3, SIDE, SIDE], labels, indices: labels.map((_, i) => i) };
+    await mkdir(at("strip"));
+    await writeFile(at("strip/strip.png"), encodeStrip(images, SIDE * SIDE));
+    await writeFile(at("strip/labels.json"), JSON.stringify(description));
+    const strip = await hedge(at("one"), "--images", at("strip"), "--json");
+    const records = await hedge(at("one"), "--data", at("test.bin"), "--json");
+    expect(strip.code).toBe(0);
+    expect(JSON.parse(strip.out).accuracy).toEqual(JSON.parse(records.out).accuracy);
+  });
+
+  it("needs one source of images", async () => {
+    const none = await hedge(at("one"));
+    expect(none).toMatchObject({ code: EXIT_CODES.usage, err: expect.stringMatching(/no images/) });
+    const both = await hedge(at("one"), "--data", at("test.bin"), "--images", folder);
+    expect(both).toMatchObject({ code: EXIT_CODES.usage, err: expect.stringMatching(/two sources/) });
   });
 
   it("refuses an engine that there is not", async () => {

@@ -4,9 +4,11 @@ import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Bundle } from "../bundle/bundle.ts";
+import type { Manifest } from "../bundle/manifest.ts";
 import { ENGINE_KINDS, type EngineKind } from "../engine/engine.ts";
 import { HedgeError } from "../errors.ts";
 import type { Evaluation } from "../explore/evaluate.ts";
+import type { Samples } from "../explore/samples.ts";
 import type { OnnxModel } from "../import/onnx/types.ts";
 import { integer, nonNegative } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
@@ -19,7 +21,8 @@ const REFERENCE_COUNT = 20;
 const OFFLOAD_COUNT = 500;
 
 interface EvalOptions {
-  readonly data: string;
+  readonly data?: string;
+  readonly images?: string;
   readonly count?: number;
   readonly engines: readonly Implementation[];
   readonly referenceCount: number;
@@ -50,7 +53,8 @@ export function register(program: Command): void {
         "Ends with exit code 5 when an identity that must hold does not.",
     )
     .argument("<paths...>", "a model (.onnx), the folder of its bundle, or both; a model alone is compiled first")
-    .requiredOption("-d, --data <file>", "records of a label byte and the pixels (hedge data cifar10 writes them)")
+    .option("-d, --data <file>", "records of a label byte and the pixels (hedge data cifar10 writes them)")
+    .option("-i, --images <folder>", "a folder of labelled images, such as models/cifar10-test-500")
     .option("-n, --count <images>", "the first so many images only", integer(1, 10_000_000))
     .addOption(
       new Option("-e, --engines <list>", "of reference, v8, wasm3")
@@ -65,7 +69,7 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       "\nExamples:\n" +
-        "  hedge eval model.onnx --data data/cifar10/test.bin --count 500\n" +
+        "  hedge eval model.onnx --images models/cifar10-test-500\n" +
         "  hedge eval model.onnx out/ --data data/cifar10/test.bin --engines v8,wasm3 --offload 500",
     )
     .action(async (paths: string[], options: EvalOptions, command: Command) => {
@@ -90,11 +94,8 @@ async function run(
   report: (what: string, done: number, total: number) => void,
 ): Promise<Evaluation> {
   const { bundle, source } = await loadModel(paths);
-  const [{ readSamples }, { evaluate }] = await Promise.all([
-    import("../explore/samples.ts"),
-    import("../explore/evaluate.ts"),
-  ]);
-  const { images, labels } = await readSamples(options.data, bundle.manifest, options.count);
+  const { images, labels } = await loadSamples(options, bundle.manifest);
+  const { evaluate } = await import("../explore/evaluate.ts");
   return evaluate({
     bundle,
     source,
@@ -107,6 +108,20 @@ async function run(
     threads: options.threads,
     report,
   });
+}
+
+async function loadSamples({ data, images, count }: EvalOptions, manifest: Manifest): Promise<Samples> {
+  if (data !== undefined && images === undefined) {
+    return (await import("../explore/samples.ts")).readSamples(data, manifest, count);
+  }
+  if (images !== undefined && data === undefined) {
+    return (await import("../explore/strip.ts")).readStripSamples(images, manifest, count);
+  }
+  throw new HedgeError(
+    "usage",
+    data === undefined ? "There are no images to evaluate." : "There are two sources of images.",
+    "Give either --data FILE (hedge data cifar10 writes one) or --images FOLDER.",
+  );
 }
 
 interface Loaded {
