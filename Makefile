@@ -25,3 +25,11 @@ check: $(NODE_MODULES) ## Types and lint
 .PHONY: test
 test: check build ## Types, lint and every test
 	npm test
+
+MODEL := models/resnet20-12e6c-2bit/model.onnx
+OUT := out/resnet20-12e6c-2bit
+
+.PHONY: demo
+demo: build ## Compile the shipped model; devices, a broker and a worker classify 500 images
+	$(HEDGE) compile $(MODEL) -o $(OUT)
+	$(HEDGE) demo $(OUT) --images models/cifar10-test-500

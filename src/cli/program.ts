@@ -5,13 +5,26 @@
 import { Command } from "commander";
 import { register as broker } from "./broker.ts";
 import { register as compile } from "./compile.ts";
+import { register as data } from "./data.ts";
+import { register as demo } from "./demo.ts";
 import { register as evaluate } from "./eval.ts";
 import { register as exitCodes } from "./exit-codes.ts";
 import { register as inspect } from "./inspect.ts";
+import { register as run } from "./run.ts";
 import { register as worker } from "./worker.ts";
 
 /** In the order in which help lists them. */
-const COMMANDS: readonly ((program: Command) => void)[] = [compile, inspect, evaluate, worker, broker, exitCodes];
+const COMMANDS: readonly ((program: Command) => void)[] = [
+  compile,
+  inspect,
+  run,
+  evaluate,
+  worker,
+  broker,
+  demo,
+  data,
+  exitCodes,
+];
 
 export function createProgram(): Command {
   const program = new Command("hedge")

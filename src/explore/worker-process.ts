@@ -1,0 +1,45 @@
+/** A worker as a process of its own, as it is in the field. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { HedgeError } from "../errors.ts";
+
+export interface WorkerProcess {
+  readonly pid: number;
+  /** Lets it answer what it took. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts `hedge worker` and waits until it is ready. It ends when this process does.
+ * @param hedge path of the command line's main file
+ * @param folder of the bundle that it serves
+ * @throws HedgeError (network) with what the worker said when it does not come up
+ */
+export async function startWorkerProcess(hedge: string, folder: string, broker: string): Promise<WorkerProcess> {
+  const child = spawn(process.execPath, [hedge, "worker", folder, "--broker", broker, "--quiet"], {
+    // The channel is how it notices that this process is gone.
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  let errors = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    errors = (errors + text).slice(-2_000);
+  });
+  const ended = once(child, "close");
+  const lines = createInterface(child.stdout as NodeJS.ReadableStream);
+  const ready = once(lines, "line").then(() => true);
+  if (!(await Promise.race([ready, ended.then(() => false)]))) {
+    throw new HedgeError(
+      "network",
+      `The worker did not start: ${errors.trim() || "it said nothing"}`,
+      "Start it by hand to see more: hedge worker --help",
+    );
+  }
+  return {
+    pid: child.pid as number,
+    async stop() {
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
