@@ -4,6 +4,7 @@ import { elementCount, type Node, numberOf, numbersOf } from "../graph/graph.ts"
 import { isPowerOfTwo, shiftBetween } from "../graph/grid.ts";
 import { convGeometry } from "../graph/operators/conv.ts";
 import { type Draft, flooringQuant, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { poolsInPlace } from "./in-place.ts";
 import { bytesPerPixel, gatherWords, packFilter, packPadPixel, packThresholds } from "./packing.ts";
 import type { Shortcut } from "./plan.ts";
 
@@ -88,6 +89,12 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
       { name: scratch, bytes: weights.length },
     ],
     weights,
+    replaces: replacement(
+      shortcut,
+      sign.inputs[0]!,
+      [channels, height, width],
+      outputShape as [number, number, number],
+    ),
     finish: (region, slice) => ({
       kind: "binary-conv",
       name: quantiser.output,
@@ -109,6 +116,17 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
       shift,
     }),
   };
+}
+
+function replacement(
+  shortcut: Shortcut,
+  stream: string,
+  input: readonly [number, number, number],
+  output: readonly [number, number, number],
+): Draft["replaces"] {
+  if (shortcut.kind === "identity") return { stream, must: true };
+  const inPlace = shortcut.kind === "pooled" && poolsInPlace(input, output, shortcut.window);
+  return inPlace ? { stream, must: false } : undefined;
 }
 
 /** Splits alpha * conv [+ shortcut] into the multiplication and the shortcut's tensor. */

@@ -15,6 +15,8 @@ export interface Draft {
   readonly buffers: readonly BufferRequest[];
   /** What the layer reads from weights.bin, already packed. */
   readonly weights: Uint8Array;
+  /** A stream whose buffer the output may take, or must: then nothing may read the stream later. */
+  readonly replaces?: { readonly stream: string; readonly must: boolean } | undefined;
   readonly finish: (region: (name: string) => Region, weights: WeightSlice) => Layer;
 }
 

@@ -29,7 +29,7 @@ export function planModel(graph: Graph): Plan {
     ...draftExit(match, logits, tableSlice, !packed),
     ...(packed ? [draftPayload(match, packed, code)] : []),
   ];
-  const aliases = inPlaceAliases(match, drafts);
+  const aliases = inPlaceAliases(drafts);
   const payloadBuffer = packed ? cut : (match.maybe("identity", cut)?.inputs[0] ?? cut);
   const { addresses, sizes, bytes } = place(drafts, aliases, payloadBuffer);
   const region = (name: string): Region => {
@@ -88,18 +88,16 @@ function draftStreams(match: Matcher, outputs: readonly string[]): Draft[] {
   return drafts;
 }
 
-/** A shortcut of the stream itself is added in place: the output takes the input's buffer, which nothing may read later. */
-function inPlaceAliases(match: Matcher, drafts: readonly Draft[]): Map<string, string> {
+/** Outputs that take over the buffer of the stream that they replace. */
+function inPlaceAliases(drafts: readonly Draft[]): Map<string, string> {
   const aliases = new Map<string, string>();
-  drafts.forEach((draft, index) => {
-    const quantiser = producerOf(match.graph, draft.name);
-    const sum = quantiser?.op === "quant" ? producerOf(match.graph, quantiser.inputs[0]!) : undefined;
-    const stream = draft.buffers[0]!.name;
-    if (sum?.op !== "add" || !sum.inputs.includes(stream)) return;
+  for (const [index, { name, replaces }] of drafts.entries()) {
+    if (!replaces) continue;
+    const { stream, must } = replaces;
     const later = drafts.slice(index + 1).find((other) => other.buffers.some((buffer) => buffer.name === stream));
-    if (later) noKernel(`"${stream}" is replaced in place by "${draft.name}" but read later by "${later.name}"`);
-    aliases.set(draft.name, aliases.get(stream) ?? stream);
-  });
+    if (!later) aliases.set(name, aliases.get(stream) ?? stream);
+    else if (must) noKernel(`"${stream}" is replaced in place by "${name}" but read later by "${later.name}"`);
+  }
   return aliases;
 }
 
