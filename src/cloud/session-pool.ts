@@ -18,8 +18,8 @@ export interface CloudModel {
 
 /** How often a job is started when the thread that runs it dies. */
 const MAX_STARTS = 3;
-/** Threads that die in a row without a finished job before the pool gives up replacing them. */
-const MAX_DEATHS = 10;
+/** Milliseconds before a thread is replaced: the first at once, then doubled with each one that dies before a job is done. */
+const LONGEST_PAUSE = 5_000;
 
 interface Job {
   readonly model: number;
@@ -42,16 +42,30 @@ export class SessionPool {
   #members = new Set<Member>();
   #idle: Member[] = [];
   #waiting: Job[] = [];
+  /** In a row, without a job done in between. */
   #deaths = 0;
+  #replacements = new Set<NodeJS.Timeout>();
   #closed = false;
 
-  private constructor(models: readonly CloudModel[]) {
+  private constructor(
+    models: readonly CloudModel[],
+    private readonly script: URL,
+  ) {
     this.#models = models;
   }
 
-  /** Starts `threads` threads; throws a HedgeError (input) that names the model which onnxruntime does not load. */
-  static async open(models: readonly CloudModel[], threads: number): Promise<SessionPool> {
-    const pool = new SessionPool(models);
+  /** Threads that died since the pool was opened and were, or will be, replaced. */
+  deaths = 0;
+
+  /**
+   * Starts `threads` threads that run `script`; throws a HedgeError (input) that names the model which onnxruntime does not load.
+   */
+  static async open(
+    models: readonly CloudModel[],
+    threads: number,
+    script = new URL("./session-thread.js", import.meta.url),
+  ): Promise<SessionPool> {
+    const pool = new SessionPool(models, script);
     try {
       await Promise.all(Array.from({ length: threads }, () => pool.#start()));
     } catch (cause) {
@@ -80,6 +94,7 @@ export class SessionPool {
   /** Ends the threads; jobs that are not done are rejected. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const pause of this.#replacements) clearTimeout(pause);
     const members = [...this.#members];
     for (const job of this.#waiting.splice(0)) job.reject(new Error("the worker stops"));
     await Promise.all(members.map((member) => member.thread.terminate()));
@@ -94,14 +109,11 @@ export class SessionPool {
       // Copied, not transferred: another thread may have to start over.
       member.thread.postMessage({ id: 0, model: job.model, values: job.values, dims: job.dims });
     }
-    if (this.#members.size === 0) {
-      for (const job of this.#waiting.splice(0)) job.reject(new Error("every thread of the worker died"));
-    }
   }
 
   /** Resolves when the thread's sessions stand. */
-  #start(): Promise<void> {
-    const thread = new Thread(new URL("./session-thread.js", import.meta.url), {
+  #start(replacement = false): Promise<void> {
+    const thread = new Thread(this.script, {
       workerData: { models: this.#models },
     });
     const member: Member = { thread, job: undefined };
@@ -130,18 +142,30 @@ export class SessionPool {
         this.#members.delete(member);
         this.#idle = this.#idle.filter((other) => other !== member);
         const error = failure ?? new Error("the thread ended");
-        if (!ready) reject(error);
-        this.#bury(member, error, ready);
+        reject(error);
+        // Those that do not come up while the pool is opened are the caller's to hear of.
+        this.#bury(member, error);
+        if (ready || replacement) this.#replace();
       });
     });
   }
 
-  #bury({ job }: Member, error: Error, replace: boolean): void {
-    if (job !== undefined) {
-      if (this.#closed || job.starts >= MAX_STARTS) job.reject(error);
-      else this.#waiting.unshift(job);
-    }
-    if (replace && !this.#closed && ++this.#deaths <= MAX_DEATHS) this.#start().catch(() => undefined);
+  #bury({ job }: Member, error: Error): void {
+    if (job === undefined) return;
+    if (this.#closed || job.starts >= MAX_STARTS) job.reject(error);
+    else this.#waiting.unshift(job);
     this.#next();
+  }
+
+  #replace(): void {
+    if (this.#closed) return;
+    this.deaths++;
+    const delay = this.#deaths === 0 ? 0 : Math.min(LONGEST_PAUSE, 50 * 2 ** this.#deaths);
+    this.#deaths++;
+    const pause = setTimeout(() => {
+      this.#replacements.delete(pause);
+      this.#start(true).catch(() => undefined);
+    }, delay);
+    this.#replacements.add(pause);
   }
 }

@@ -3,6 +3,7 @@
  */
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { HedgeError } from "../errors.ts";
+import { FRAME_LIMITS } from "./frames.ts";
 import { statusTopic } from "./topics.ts";
 
 /** Milliseconds within which the broker has to answer the first time. */
@@ -11,6 +12,8 @@ const CONNECT_TIMEOUT = 5_000;
 const RECONNECT_PERIOD = 500;
 /** Seconds of silence after which the broker is taken for gone. */
 const KEEPALIVE = 30;
+/** Room for the topic and the headers of a packet. */
+const TOPIC_BYTES = 1024;
 
 export interface ConnectionOptions {
   /** `mqtt://host:port` or `mqtts://host:port`. */
@@ -50,7 +53,11 @@ export async function openConnection(options: ConnectionOptions): Promise<MqttCl
     reconnectPeriod: RECONNECT_PERIOD,
     will: { topic: statusTopic(name), payload: Buffer.from("offline"), qos: 1, retain: true },
   };
-  if (version === 5) mqttOptions.properties = { receiveMaximum: receiveMaximum ?? 64 };
+  if (version === 5) {
+    // The broker drops what is larger, before it gets here.
+    const maximumPacketSize = FRAME_LIMITS.offload + TOPIC_BYTES;
+    mqttOptions.properties = { receiveMaximum: receiveMaximum ?? 64, maximumPacketSize };
+  }
   const client = connect(broker, mqttOptions);
   prepare(client);
   // Without a listener an error of the socket would end the process; "close" follows and mqtt.js connects again.
