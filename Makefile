@@ -23,7 +23,7 @@ check: $(NODE_MODULES) ## Types and lint
 	npm run --silent check
 
 .PHONY: test
-test: check build ## Types, lint and every test
+test: check build train-deps ## Types, lint and every test
 	npm test
 
 MODEL := models/resnet20-12e6c-2bit/model.onnx
@@ -33,3 +33,30 @@ OUT := out/resnet20-12e6c-2bit
 demo: build ## Compile the shipped model; devices, a broker and a worker classify 500 images
 	$(HEDGE) compile $(MODEL) -o $(OUT)
 	$(HEDGE) demo $(OUT) --images models/cifar10-test-500
+
+# Debian's PyTorch belongs to /usr/bin/python3, and another python3 may come before it on the path.
+HAS_MODULES := import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, ('numpy', 'onnx', 'torch'))))
+PYTHON ?= $(shell for p in /usr/bin/python3 python3; do $$p -c "$(HAS_MODULES)" 2>/dev/null && echo $$p && break; done)
+TRAIN_PACKAGES := python3-torch python3-numpy python3-onnx
+TRAIN_NAME ?= my-model
+TRAIN_ARGS ?= --depth 20 --edge-blocks 6 --payload-bits 2 --epochs 64
+
+.PHONY: train-deps
+train-deps: ## Install what the trainer needs (PyTorch, ONNX), unless it is there
+	@if [ -n "$(PYTHON)" ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y --no-install-recommends $(TRAIN_PACKAGES); \
+	else echo "The trainer lacks PyTorch, NumPy or ONNX. Run: sudo apt-get install $(TRAIN_PACKAGES)" >&2; exit 1; fi
+
+.PHONY: data
+data: build ## Fetch CIFAR-10 into data/cifar10 (139 MB)
+	$(HEDGE) data cifar10
+
+# A recursive make: PYTHON is looked for anew once train-deps has installed it.
+.PHONY: train
+train: train-deps data ## Train and export a model (TRAIN_NAME, TRAIN_ARGS)
+	@$(MAKE) --no-print-directory train-run
+
+.PHONY: train-run
+train-run:
+	PYTHONPATH=tools/train $(PYTHON) -m hedge_train.train --data data/cifar10 --out runs/$(TRAIN_NAME) $(TRAIN_ARGS)
+	PYTHONPATH=tools/train $(PYTHON) -m hedge_train.export --checkpoint runs/$(TRAIN_NAME)/checkpoint.pt --data data/cifar10 --out models/$(TRAIN_NAME)

@@ -23,6 +23,7 @@ export async function npmPack(name: string, folder: string, tick: () => void): P
     folder,
     "--ignore-scripts",
     "--fetch-retries=1",
+    "--fetch-retry-mintimeout=500",
     "--loglevel=error",
   ];
   const child = spawn("npm", args, { cwd: folder, stdio: ["ignore", "ignore", "pipe"] });

@@ -60,11 +60,12 @@ describe("the shipped test images", () => {
     const { images, labels, indices, classes } = await readStrip(SHIPPED);
     expect(classes).toEqual([...CIFAR10_CLASSES]);
     expect(classes.map((_, k) => labels.filter((label) => label === k).length)).toEqual(classes.map(() => 50));
-    expect(indices).toEqual([...new Set(indices)].sort((a, b) => a - b));
+    expect(new Set(indices).size).toBe(500);
+    expect(new Set(labels.slice(0, 10)).size).toBe(10);
     // Of the 500 records of data/cifar10/test.bin that the indices name.
     const hash = createHash("sha256");
     for (const [i, image] of images.entries()) hash.update(Uint8Array.of(labels[i]!)).update(image);
-    expect(hash.digest("hex")).toBe("6fc53f55aebe522d5b1a105c0044983a34f86c60436887ec8a0c4a68c093078a");
+    expect(hash.digest("hex")).toBe("b1d559bc2b216aecac5c27cce8f1b6c6f1299c18311ee67d08eadbc5b5cfddab");
   });
 
   it("are refused by a model of another size", async () => {

@@ -1,5 +1,6 @@
 /**
- * Makes models/cifar10-test-500: the first 50 test images of each class, in the order of the test set.
+ * Makes models/cifar10-test-500: the first 50 test images of each class, in rounds of one image a class, so that each prefix of
+ * whole rounds is balanced too.
  *
  *     make build && node tools/data/make-test-strip.js data/cifar10/test.bin models/cifar10-test-500
  */
@@ -19,10 +20,12 @@ if (folder === undefined) {
 }
 const records = readFileSync(source);
 const taken = new Array(CIFAR10_CLASSES.length).fill(0);
-const indices = [];
+const chosen = [];
 for (let i = 0; i * RECORD_BYTES < records.length; i++) {
-  if (taken[records[i * RECORD_BYTES]]++ < PER_CLASS) indices.push(i);
+  const round = taken[records[i * RECORD_BYTES]]++;
+  if (round < PER_CLASS) chosen.push({ index: i, round });
 }
+const indices = chosen.sort((a, b) => a.round - b.round || a.index - b.index).map(({ index }) => index);
 const labels = indices.map((i) => records[i * RECORD_BYTES]);
 const images = indices.map((i) => records.subarray(i * RECORD_BYTES + 1, (i + 1) * RECORD_BYTES));
 

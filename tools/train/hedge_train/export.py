@@ -41,7 +41,7 @@ def load_checkpoint(path: Path) -> tuple[HybridResNet, dict]:
     if not path.is_file():
         raise SystemExit(f"{path}: no such file. Train first: python3 -m hedge_train.train --help")
     try:
-        saved = torch.load(path, map_location="cpu")
+        saved = torch.load(path, map_location="cpu", weights_only=False)
         net = HybridResNet(Shape(**saved["shape"]))
         net.load_state_dict(saved["net"])
     except Exception as cause:

@@ -81,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint, first_epoch, seconds = args.out / "checkpoint.pt", 0, 0.0
     if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=args.device)
+        saved = torch.load(checkpoint, map_location=args.device, weights_only=False)
         if saved["shape"] != shape.to_dict() or saved["epochs"] != args.epochs:
             raise SystemExit(f"{checkpoint}: made with other settings ({saved['shape']}, {saved['epochs']} epochs). "
                              "Give another --out or remove it.")
