@@ -8,6 +8,8 @@ export interface WorkerProcess {
   readonly pid: number;
   /** Lets it answer what it took. */
   stop(): Promise<void>;
+  /** Ends it as a power cut does: nothing is answered, nothing said to the broker. */
+  kill(): Promise<void>;
 }
 
 /**
@@ -35,11 +37,9 @@ export async function startWorkerProcess(hedge: string, folder: string, broker: 
       "Start it by hand to see more: hedge worker --help",
     );
   }
-  return {
-    pid: child.pid as number,
-    async stop() {
-      child.kill("SIGTERM");
-      await ended;
-    },
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    await ended;
   };
+  return { pid: child.pid as number, stop: () => end("SIGTERM"), kill: () => end("SIGKILL") };
 }
