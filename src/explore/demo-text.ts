@@ -40,7 +40,7 @@ export function reportText(report: DemoReport): string {
     report.engine === "wasm3"
       ? ["RAM: linear + stack + metacode", `${linear} + ${stack} + ${metacode} = ${linear + stack + metacode} B`]
       : ["RAM: linear", `${linear} B`],
-    ["time", `${report.seconds.toFixed(1)} s`],
+    ["first image to last answer", `${report.seconds.toFixed(1)} s`],
   );
   return `${report.model}\n${table.toString()}`;
 }

@@ -76,6 +76,7 @@ export interface DemoReport {
   readonly moduleBytes: number;
   readonly weightBytes: number;
   readonly memory: EngineMemory;
+  /** From the first image to the last answer. */
   readonly seconds: number;
 }
 
@@ -98,7 +99,6 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const closers: (() => Promise<unknown>)[] = [];
   const answers = new Array<Answer | undefined>(samples.images.length).fill(undefined);
   const runs: Run[] = [];
-  const started = performance.now();
   let seconds = 0;
   let memory: EngineMemory;
   let threshold: number;
@@ -113,6 +113,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
       closers.push(() => run.client.close());
     }
     ({ memory, threshold } = (runs[0] as Run).engine);
+    const started = performance.now();
     const tell = () => {
       const devices = runs.map(({ name, images, answers, right, client }) => {
         return { name, images: images.length, answers, right, counts: client.counts };
