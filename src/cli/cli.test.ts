@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { BROKERS, freePort } from "../../test/support/brokers.ts";
 import { buildCli, runCli, startCli } from "../../test/support/built.ts";
 import { tinyHybrid } from "../../test/support/tiny-cloud.ts";
@@ -92,6 +92,10 @@ describe("commands that run until they are stopped", () => {
     expect(url).toMatch(/^mqtt:\/\/127\.0\.0\.1:\d+$/);
     const worker = await startCli(["worker", folder, "--broker", url, "--name", "w", "--threads", "1"]);
     expect(worker.line).toBe(`w ready at ${url} for tiny`);
+    onTestFinished(() => {
+      // After a failure nothing may stay behind.
+      for (const { child } of [worker, broker]) child.kill("SIGKILL");
+    });
     for (const { child } of [worker, broker]) {
       const exited = once(child, "exit");
       child.kill("SIGTERM");
