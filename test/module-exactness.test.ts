@@ -5,7 +5,8 @@ import { type Compilation, compileModel } from "../src/bundle/compile.ts";
 import { integerEntropy } from "../src/graph/entropy.ts";
 import { runGraph } from "../src/graph/run.ts";
 import { encodeModel } from "../src/import/onnx/codec.ts";
-import { type BinaryLayer, type HybridShape, hybridModel, randomImage } from "./support/hybrid-model.ts";
+import { type BinaryLayer, type HybridShape, hybridModel } from "./support/hybrid-model.ts";
+import { randomImages } from "./support/random.ts";
 import { runSteps } from "./support/run-module.ts";
 
 /** What the reference says the module's memory must hold, per layer. */
@@ -57,8 +58,8 @@ function packLevels(values: Float64Array, payload: Compilation["plan"]["payload"
 }
 
 async function checkShape(shape: HybridShape, seed: number): Promise<void> {
-  const compilation = await compileModel(encodeModel(hybridModel(shape, seed)), "random.onnx");
-  const image = randomImage(shape, seed + 1);
+  const compilation = await compileModel(encodeModel(hybridModel(shape, { seed })), "random.onnx");
+  const [image] = randomImages(1, shape.input, seed + 1) as [Int8Array];
   const expected = expectedBytes(compilation, image);
   for (const engine of ["v8", "wasm3"] as const) {
     const actual = runSteps(compilation, engine, image);

@@ -7,16 +7,17 @@ import { compileModel } from "../src/bundle/compile.ts";
 import { type Evaluation, evaluate } from "../src/explore/evaluate.ts";
 import { encodeModel } from "../src/import/onnx/codec.ts";
 import type { OnnxModel } from "../src/import/onnx/types.ts";
-import { randomImages, type TinyOptions, tinyHybrid } from "./support/tiny-hybrid.ts";
+import { type HybridShape, hybridModel, smallShape } from "./support/hybrid-model.ts";
+import { randomImages } from "./support/random.ts";
 
 const FILE = "tiny.onnx";
 const COUNT = 6;
 const engines = ["v8", "wasm3"] as const;
 
-async function parity(options: TinyOptions & { side: number; seed: number }, source?: OnnxModel): Promise<Evaluation> {
-  const model = tinyHybrid(options);
+async function parity(shape: HybridShape, seed: number, source?: OnnxModel): Promise<Evaluation> {
+  const model = hybridModel(shape, { seed });
   const { bundle } = await compileModel(encodeModel(model), FILE);
-  const images = randomImages(COUNT, options.side, options.seed);
+  const images = randomImages(COUNT, shape.input, seed);
   return evaluate({
     bundle,
     source: { model: source ?? model, file: FILE },
@@ -51,7 +52,7 @@ const CASES = [
 
 describe("a compiled model is its model to the bit", () => {
   it.each(CASES)("with %s-bit payload, %s channels, %s pixels a side", async (bits, channels, side) => {
-    const evaluation = await parity({ bits, channels, side, seed: 100 * bits + channels });
+    const evaluation = await parity(smallShape({ bits, channels, side }), 100 * bits + channels);
     expect(failing(evaluation)).toEqual([]);
     // All that there is to hold was looked at, on every sample.
     expect(evaluation.edges.map(({ kind, samples, labels, logits }) => [kind, samples, labels, logits])).toEqual([
@@ -67,10 +68,11 @@ describe("a compiled model is its model to the bit", () => {
 });
 
 describe("the parity checks", () => {
-  const options = { bits: 2, channels: 8, side: 8, seed: 9 } as const;
+  const shape = smallShape();
+  const seed = 9;
 
   it("fail for the module of another model", async () => {
-    const evaluation = await parity(options, tinyHybrid({ ...options, seed: 10 }));
+    const evaluation = await parity(shape, seed, hybridModel(shape, { seed: 10 }));
     const names = failing(evaluation).map(({ name }) => name);
     expect(names).toContain("v8 = grid model: logits");
     expect(names).toContain("wasm3 = grid model: logits");
@@ -79,18 +81,20 @@ describe("the parity checks", () => {
   });
 
   it("notice one weight of the first layer", async () => {
-    const other = tinyHybrid(options);
+    const other = hybridModel(shape, { seed });
     const weights = other.graph.initializer.find(({ name }) => name === "first.weight")!;
     const values = new Float32Array(weights.rawData!.buffer);
     values[4] = values[4]! + 32 / 128;
-    expect(failing(await parity(options, other)).map(({ name }) => name)).toContain("payload bytes of every sample");
+    expect(failing(await parity(shape, seed, other)).map(({ name }) => name)).toContain(
+      "payload bytes of every sample",
+    );
   });
 
   it("notice another cloud part", async () => {
-    const other = tinyHybrid(options);
+    const other = hybridModel(shape, { seed });
     const bias = other.graph.initializer.find(({ name }) => name === "fc.bias")!;
     new Float32Array(bias.rawData!.buffer).set([1000], 2);
-    const names = failing(await parity(options, other)).map(({ name }) => name);
+    const names = failing(await parity(shape, seed, other)).map(({ name }) => name);
     expect(names).toEqual(["edge + cloud = whole model: labels"]);
   });
 });

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { randomImages, tinyHybrid } from "../../test/support/tiny-hybrid.ts";
+import { hybridModel, smallShape } from "../../test/support/hybrid-model.ts";
+import { randomImages } from "../../test/support/random.ts";
 import { createBundle } from "../bundle/bundle.ts";
 import { compileModel } from "../bundle/compile.ts";
 import type { Manifest } from "../bundle/manifest.ts";
@@ -16,6 +17,7 @@ import { encodeModel } from "../import/onnx/codec.ts";
 import { register } from "./eval.ts";
 import { runProgram } from "./run-program.ts";
 
+const SHAPE = smallShape();
 const SIDE = 8;
 const COUNT = 8;
 let folder: string;
@@ -23,7 +25,7 @@ const at = (name: string) => join(folder, name);
 
 /** A model file and its bundle. */
 async function save(name: string, seed: number): Promise<void> {
-  const bytes = encodeModel(tinyHybrid({ seed, side: SIDE, name }));
+  const bytes = encodeModel(hybridModel(SHAPE, { seed, name }));
   await writeFile(at(`${name}.onnx`), bytes);
   await writeBundle(at(name), (await compileModel(bytes, at(`${name}.onnx`))).bundle);
 }
@@ -32,7 +34,10 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "hedge-eval-"));
   await save("one", 1);
   await save("two", 2);
-  const records = randomImages(COUNT, SIDE, 3).flatMap((image, i) => [i % 4, ...Array.from(image, (v) => v + 128)]);
+  const records = randomImages(COUNT, SHAPE.input, 3).flatMap((image, i) => [
+    i % 4,
+    ...Array.from(image, (v) => v + 128),
+  ]);
   await writeFile(at("test.bin"), Uint8Array.from(records));
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -103,10 +108,7 @@ describe("hedge eval", () => {
   });
 
   it("ends with exit code 5 when the module is not the model's", async () => {
-    const { bundle } = await compileModel(
-      encodeModel(tinyHybrid({ seed: 2, side: SIDE, name: "wrong" })),
-      "wrong.onnx",
-    );
+    const { bundle } = await compileModel(encodeModel(hybridModel(SHAPE, { seed: 2, name: "wrong" })), "wrong.onnx");
     const { manifest } = await readBundle(at("one"));
     const draft = { ...bundle.manifest, source: manifest.source };
     for (const sealed of ["format", "version", "parts", "digest"] as const) delete (draft as Partial<Manifest>)[sealed];
@@ -131,7 +133,7 @@ describe("hedge eval", () => {
   });
 
   it("takes a folder of labelled images", async () => {
-    const images = randomImages(COUNT, SIDE, 3).map((image) => Uint8Array.from(image, (v) => v + 128));
+    const images = randomImages(COUNT, SHAPE.input, 3).map((image) => Uint8Array.from(image, (v) => v + 128));
     const labels = images.map((_, i) => i % 4);
     const { classes } = (await readBundle(at("one"))).manifest;
     const description = { source: "test", classes, shape: [3, SIDE, SIDE], labels, indices: labels.map((_, i) => i) };

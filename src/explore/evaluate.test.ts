@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { randomFrom } from "../../test/support/random.ts";
 import { tinyAnswer, tinyBundle } from "../../test/support/tiny-bundle.ts";
-import { randomNumbers } from "../../test/support/tiny-hybrid.ts";
 import type { Bundle } from "../bundle/bundle.ts";
 import { floats, model, node, value } from "../import/onnx/build.ts";
 import { encodeModel } from "../import/onnx/codec.ts";
@@ -25,7 +25,7 @@ function finalLabel(image: Int8Array): number {
   return logits.indexOf(Math.max(...logits));
 }
 
-const random = randomNumbers(5);
+const random = randomFrom(5);
 const images = Array.from({ length: 60 }, () => Int8Array.from({ length: 4 }, () => Math.floor(random() * 256) - 128));
 const labels = images.map(() => Math.floor(random() * 3));
 const share = (right: boolean[]) => right.filter(Boolean).length / right.length;

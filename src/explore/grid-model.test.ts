@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { randomImages, tinyHybrid } from "../../test/support/tiny-hybrid.ts";
+import { hybridModel, PAYLOAD_STEP, STREAM_STEP, smallShape } from "../../test/support/hybrid-model.ts";
+import { randomImages } from "../../test/support/random.ts";
 import { runGraph } from "../graph/run.ts";
 import { importEdge } from "../import/import.ts";
 import { readMetadata } from "../import/metadata.ts";
@@ -11,13 +12,14 @@ import { GridModel, packCut } from "./grid-model.ts";
 import { OrtModel } from "./ort.ts";
 
 const SIDE = 16;
+const tiny = () => hybridModel(smallShape({ side: SIDE }));
 /** Equal as numbers (-0 is 0); a matcher over a hundred thousand values would take a second. */
 const sameValues = (a: Float32Array, b: Float32Array) => a.length === b.length && a.every((value, i) => value === b[i]);
 const BITS = [1, 2, 4, 8] as const;
 
 describe.each(BITS)("a model with a payload of %s bits", (bits) => {
-  const model = tinyHybrid({ bits, seed: bits });
-  const images = randomImages(12, SIDE, 7 * bits);
+  const model = hybridModel(smallShape({ bits, side: SIDE }), { seed: bits });
+  const images = randomImages(12, [3, SIDE, SIDE], 7 * bits);
   const { edge, metadata } = importEdge(model, "tiny.onnx");
 
   it("holds nothing but integers on its grids, whatever onnxruntime's optimiser does", async () => {
@@ -76,7 +78,7 @@ describe.each(BITS)("a model with a payload of %s bits", (bits) => {
     const grid = await GridModel.open(model, readMetadata(model, "tiny.onnx"), "tiny.onnx");
     const { cut, cutShape } = await grid.run(images.slice(0, 1));
     await grid.close();
-    const scale = { 1: 2, 2: 1, 4: 0.375, 8: 2 ** -4 }[bits];
+    const scale = { 1: 2, ...PAYLOAD_STEP, 8: STREAM_STEP }[bits];
     const offset = { 1: -0.5, 2: -2, 4: -8, 8: 0 }[bits];
     const layout = { shape: cutShape, bits, scale, offset };
     expect(unpackPayload(layout, packCut(cut, layout))).toEqual(cut);
@@ -90,7 +92,7 @@ describe.each(BITS)("a model with a payload of %s bits", (bits) => {
 });
 
 describe("a grid model", () => {
-  const model = tinyHybrid();
+  const model = tiny();
   const metadata = readMetadata(model, "tiny.onnx");
   it("refuses images of another size", async () => {
     const grid = await GridModel.open(model, metadata, "tiny.onnx");
@@ -99,20 +101,20 @@ describe("a grid model", () => {
   });
   it("refuses a model with another number of classes than it names", async () => {
     const grid = await GridModel.open(model, { ...metadata, classes: ["yes", "no"] }, "tiny.onnx");
-    await expect(grid.run(randomImages(1, SIDE, 1))).rejects.toThrow(
+    await expect(grid.run(randomImages(1, [3, SIDE, SIDE], 1))).rejects.toThrow(
       /"exit_logits" has the shape \[1,4\], .* 2 classes/,
     );
     await grid.close();
   });
   it("refuses a model without a fixed image size", async () => {
-    const free = tinyHybrid();
+    const free = tiny();
     free.graph.input[0]!.type!.tensorType!.shape!.dim[2] = { dimParam: "height" };
     await expect(GridModel.open(free, metadata, "free.onnx")).rejects.toThrow(
       /free\.onnx: the input "image" has no fixed shape/,
     );
   });
   it("that onnxruntime refuses is named", async () => {
-    const odd = tinyHybrid();
+    const odd = tiny();
     Object.assign(odd.graph.node.find((n) => n.opType === "Relu")!, { opType: "NoSuchOperator" });
     await expect(GridModel.open(odd, metadata, "odd.onnx")).rejects.toThrow(/onnxruntime refuses odd\.onnx/);
   });

@@ -1,6 +1,12 @@
-/** Random hybrid models in QONNX, for holding the compiled module to the reference over many shapes. */
+/**
+ * Random hybrid models in QONNX, of the form that tools/train exports: an edge part on power-of-two grids with one exit, a payload of 1, 2, 4 or
+ * 8 bits, and a cloud part. Decision thresholds lie half way between integers of the incoming grid, as far from rounding trouble as they can.
+ */
 import { floats, int64s, model, node, value } from "../../src/import/onnx/build.ts";
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../../src/import/onnx/types.ts";
+import { randomFrom } from "./random.ts";
+
+export type PayloadBits = 1 | 2 | 4 | 8;
 
 export interface BinaryLayer {
   readonly outputs: number;
@@ -8,10 +14,12 @@ export interface BinaryLayer {
   readonly stride: number;
   /** Same padding (kernel / 2) with this value; undefined: no padding. */
   readonly padValue?: 1 | -1 | undefined;
+  /** A pooled shortcut goes with a stride of 2. */
   readonly shortcut: "identity" | "pooled" | "none";
 }
 
 export interface HybridShape {
+  /** Channels, height, width. */
   readonly input: readonly [number, number, number];
   readonly first: {
     readonly outputs: number;
@@ -22,207 +30,238 @@ export interface HybridShape {
   readonly layers: readonly BinaryLayer[];
   readonly exitWindow: number;
   readonly classes: number;
-  readonly payloadBits: 1 | 2 | 4 | 8;
+  readonly payloadBits: PayloadBits;
 }
 
-/** A deterministic stream of random numbers (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+export interface HybridOptions {
+  readonly seed?: number;
+  readonly name?: string;
+  /** Of the exit, in nats. */
+  readonly threshold?: number;
+}
+
+/** A small residual network: two binarized layers, the second of which halves the map and doubles the channels. */
+export function smallShape({
+  bits = 2 as PayloadBits,
+  channels = 8,
+  /** Pixels; a multiple of 8. */
+  side = 8,
+} = {}): HybridShape {
+  const layer = { kernel: [3, 3], padValue: -1 } as const;
+  return {
+    input: [3, side, side],
+    first: { outputs: channels, kernel: 3, stride: 1, padded: true },
+    layers: [
+      { ...layer, outputs: channels, stride: 1, shortcut: "identity" },
+      { ...layer, outputs: 2 * channels, stride: 2, shortcut: "pooled" },
+    ],
+    exitWindow: 4,
+    classes: 4,
+    payloadBits: bits,
   };
 }
 
-const STREAM_STEP = 0.5;
+/** What an integer of an 8-bit stream is worth. */
+export const STREAM_STEP = 0.5;
+/** What a level of the payload is worth: with 4 bits no power of two, which a payload need not have. */
+export const PAYLOAD_STEP = { 2: 1, 4: 0.375 } as const;
 const EPSILON = 2 ** -10;
 
-/** Writes the model of a shape with random parameters; the cloud part is a global pool and a classifier. */
-export function hybridModel(shape: HybridShape, seed = 1): OnnxModel {
-  const random = randomFrom(seed);
-  const integer = (low: number, high: number): number => low + Math.floor(random() * (high - low + 1));
-  const list = (count: number, make: () => number): number[] => Array.from({ length: count }, make);
-  const nodes: OnnxNode[] = [];
-  const initializers: OnnxTensor[] = [];
-  const constant = (name: string, dims: readonly number[], values: readonly number[]): string => {
-    initializers.push(floats(name, dims, values));
+class Builder {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers: OnnxTensor[] = [];
+  readonly random: () => number;
+  constructor(seed: number) {
+    this.random = randomFrom(seed);
+  }
+
+  /** A random integer from `low` to `high`. */
+  integer(low: number, high: number): number {
+    return low + Math.floor(this.random() * (high - low + 1));
+  }
+
+  constant(name: string, dims: readonly number[], of: () => number): string {
+    const count = dims.reduce((product, dim) => product * dim, 1);
+    this.initializers.push(floats(name, dims, Array.from({ length: count }, of)));
     return name;
-  };
-  const quant = (x: string, y: string, scale: number, bits: number, signed: boolean, rounding: string): string => {
-    const parameters = [
-      constant(`${y}.scale`, [], [scale]),
-      constant(`${y}.zero`, [], [0]),
-      constant(`${y}.bits`, [], [bits]),
-    ];
-    nodes.push(
-      node("Quant", [x, ...parameters], [y], {
-        signed: { int: signed ? 1 : 0 },
-        narrow: { int: 0 },
-        rounding_mode: { string: rounding },
-      }),
-    );
-    return y;
-  };
-  const bipolar = (x: string, y: string): string => {
-    nodes.push(node("BipolarQuant", [x, constant(`${y}.scale`, [], [1])], [y]));
-    return y;
-  };
-  // Crossings lie half-way between the stream's integers, so that no rounding decides a level.
-  const batchNorm = (x: string, y: string, channels: number): string => {
-    const gamma = list(channels, () => (random() < 0.3 ? -1 : 1) / (STREAM_STEP * integer(1, 40)));
-    const mean = list(channels, () => (integer(-140, 140) + 0.5) * STREAM_STEP);
-    const parameters = [
-      constant(`${y}.gamma`, [channels], gamma),
-      constant(
-        `${y}.beta`,
-        [channels],
-        list(channels, () => 0),
-      ),
-      constant(`${y}.mean`, [channels], mean),
-      constant(
-        `${y}.variance`,
-        [channels],
-        list(channels, () => 1 - EPSILON),
-      ),
-    ];
-    nodes.push(node("BatchNormalization", [x, ...parameters], [y], { epsilon: { float: EPSILON } }));
-    return y;
-  };
+  }
 
-  const [inChannels, inHeight, inWidth] = shape.input;
-  const { first } = shape;
-  const firstPad = first.padded ? Math.floor(first.kernel / 2) : 0;
-  const image = quant("image", "image_q", 2 ** -6, 8, true, "ROUND");
-  const firstWeights = list(first.outputs * inChannels * first.kernel ** 2, () => integer(-127, 127) * 2 ** -8);
-  const weights = quant(
-    constant("first.weight", [first.outputs, inChannels, first.kernel, first.kernel], firstWeights),
-    "first.weight_q",
-    2 ** -8,
-    8,
-    true,
-    "ROUND",
-  );
-  const bias = constant(
-    "first.bias",
-    [first.outputs],
-    list(first.outputs, () => integer(-30000, 30000) * 2 ** -14),
-  );
-  nodes.push(
-    node("Conv", [image, weights, bias], ["first.conv"], {
-      strides: { ints: [first.stride, first.stride] },
-      pads: { ints: [firstPad, firstPad, firstPad, firstPad] },
-    }),
-  );
-  let stream = quant("first.conv", "stream.0", STREAM_STEP, 8, true, "FLOOR");
-  let channels = first.outputs;
-  let height = Math.floor((inHeight + 2 * firstPad - first.kernel) / first.stride) + 1;
-  let width = Math.floor((inWidth + 2 * firstPad - first.kernel) / first.stride) + 1;
+  shape(name: string, values: readonly number[]): string {
+    this.initializers.push(int64s(name, values));
+    return name;
+  }
 
-  shape.layers.forEach((layer, index) => {
-    const p = `layer.${index}`;
-    const [kh, kw] = layer.kernel;
-    let bits = bipolar(batchNorm(stream, `${p}.norm`, channels), `${p}.sign`);
-    const [padY, padX] = layer.padValue === undefined ? [0, 0] : [Math.floor(kh / 2), Math.floor(kw / 2)];
-    if (layer.padValue !== undefined) {
-      initializers.push(int64s(`${p}.pads`, [0, 0, padY, padX, 0, 0, padY, padX]));
-      nodes.push(node("Pad", [bits, `${p}.pads`, constant(`${p}.padValue`, [], [layer.padValue])], [`${p}.pad`]));
-      bits = `${p}.pad`;
-    }
-    const count = layer.outputs * channels * kh * kw;
-    const signs = bipolar(
-      constant(
-        `${p}.weight`,
-        [layer.outputs, channels, kh, kw],
-        list(count, () => (random() < 0.5 ? 1 : -1)),
-      ),
-      `${p}.weight_b`,
-    );
-    nodes.push(node("Conv", [bits, signs], [`${p}.conv`], { strides: { ints: [layer.stride, layer.stride] } }));
-    const exponent = integer(6, 11);
-    const alpha = constant(
-      `${p}.alpha`,
-      [1, layer.outputs, 1, 1],
-      list(layer.outputs, () => integer(1, 255) * 2 ** -exponent),
-    );
-    nodes.push(node("Mul", [`${p}.conv`, alpha], [`${p}.scaled`]));
-    let sum = `${p}.scaled`;
-    if (layer.shortcut !== "none") {
-      let shortcut = stream;
-      if (layer.shortcut === "pooled") {
-        nodes.push(
-          node("AveragePool", [stream], [`${p}.pooled`], { kernel_shape: { ints: [2, 2] }, strides: { ints: [2, 2] } }),
-        );
-        shortcut = `${p}.pooled`;
-        if (layer.outputs > channels) {
-          initializers.push(int64s(`${p}.more`, [0, 0, 0, 0, 0, layer.outputs - channels, 0, 0]));
-          nodes.push(node("Pad", [shortcut, `${p}.more`], [`${p}.wider`]));
-          shortcut = `${p}.wider`;
-        }
-      }
-      nodes.push(node("Add", random() < 0.5 ? [sum, shortcut] : [shortcut, sum], [`${p}.sum`]));
-      sum = `${p}.sum`;
-    }
-    stream = quant(sum, `stream.${index + 1}`, STREAM_STEP, 8, true, "FLOOR");
-    channels = layer.outputs;
-    height = Math.floor((height + 2 * padY - kh) / layer.stride) + 1;
-    width = Math.floor((width + 2 * padX - kw) / layer.stride) + 1;
+  add(opType: string, inputs: readonly string[], output: string, attributes = {}): string {
+    this.nodes.push(node(opType, inputs, [output], attributes));
+    return output;
+  }
+
+  quant(x: string, y: string, scale: number, bits: number, signed: boolean, rounding: "FLOOR" | "ROUND"): string {
+    const parameters = Object.entries({ scale, zero: 0, bits });
+    const inputs = parameters.map(([key, of]) => this.constant(`${y}.${key}`, [], () => of));
+    return this.add("Quant", [x, ...inputs], y, {
+      signed: { int: signed ? 1 : 0 },
+      narrow: { int: 0 },
+      rounding_mode: { string: rounding },
+    });
+  }
+
+  bipolar(x: string, y: string): string {
+    return this.add("BipolarQuant", [x, this.constant(`${y}.scale`, [], () => 1)], y);
+  }
+
+  /** Batch norm that reaches multiples of `level` half way between the stream's integers; one mean in five is far out, never or always reached. */
+  norm(x: string, y: string, channels: number, level = 1): string {
+    const gamma = () => ((this.random() < 0.3 ? -1 : 1) * level) / (STREAM_STEP * this.integer(1, 8));
+    const mean = () => (this.integer(-12, 12) * (this.random() < 0.2 ? 12 : 1) + 0.5) * STREAM_STEP;
+    const inputs = [
+      this.constant(`${y}.gamma`, [channels], gamma),
+      this.constant(`${y}.beta`, [channels], () => 0),
+      this.constant(`${y}.mean`, [channels], mean),
+      this.constant(`${y}.variance`, [channels], () => 1 - EPSILON),
+    ];
+    return this.add("BatchNormalization", [x, ...inputs], y, { epsilon: { float: EPSILON } });
+  }
+
+  pool(x: string, y: string, window: number): string {
+    const size = { ints: [window, window] };
+    return this.add("AveragePool", [x], y, { kernel_shape: size, strides: size });
+  }
+
+  dense(x: string, y: string, weight: string, bias: string): string {
+    return this.add("Gemm", [x, weight, bias], y, { transB: { int: 1 } });
+  }
+}
+
+/** A feature map on the way through the network. */
+interface Stream {
+  readonly name: string;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+function reduced(extent: number, kernel: number, stride: number, pad: number): number {
+  return Math.floor((extent + 2 * pad - kernel) / stride) + 1;
+}
+
+function firstLayer(b: Builder, { input: [channels, height, width], first }: HybridShape): Stream {
+  const { outputs, kernel, stride, padded } = first;
+  const pad = padded ? Math.floor(kernel / 2) : 0;
+  const image = b.quant("image", "image_q", 2 ** -6, 8, true, "ROUND");
+  b.constant("first.weight", [outputs, channels, kernel, kernel], () => b.integer(-127, 127) * 2 ** -8);
+  b.quant("first.weight", "first.weight_q", 2 ** -8, 8, true, "ROUND");
+  b.constant("first.bias", [outputs], () => b.integer(-30000, 30000) * 2 ** -14);
+  b.add("Conv", [image, "first.weight_q", "first.bias"], "first.conv", {
+    strides: { ints: [stride, stride] },
+    pads: { ints: [pad, pad, pad, pad] },
   });
+  return {
+    name: b.quant("first.conv", "stream.0", STREAM_STEP, 8, true, "FLOOR"),
+    channels: outputs,
+    height: reduced(height, kernel, stride, pad),
+    width: reduced(width, kernel, stride, pad),
+  };
+}
 
-  const { exitWindow: w, classes } = shape;
-  const shift = constant(
-    "exit.shift",
-    [1, channels, 1, 1],
-    list(channels, () => integer(-100, 100) * STREAM_STEP),
-  );
-  nodes.push(node("Sub", [stream, shift], ["exit.shifted"]), node("Relu", ["exit.shifted"], ["exit.relu"]));
-  nodes.push(
-    node("AveragePool", ["exit.relu"], ["exit.pool"], { kernel_shape: { ints: [w, w] }, strides: { ints: [w, w] } }),
-  );
-  quant("exit.pool", "exit.pool_q", STREAM_STEP / 2, 8, false, "FLOOR");
-  nodes.push(node("Flatten", ["exit.pool_q"], ["exit.flat"]));
-  const features = channels * Math.floor(height / w) * Math.floor(width / w);
-  const exitWeights = list(classes * features, () => integer(-127, 127) * 2 ** -9);
-  quant(constant("exit.weight", [classes, features], exitWeights), "exit.weight_q", 2 ** -9, 8, true, "ROUND");
-  const exitBias = constant(
-    "exit.bias",
-    [classes],
-    list(classes, () => integer(-5000, 5000) * 2 ** -11),
-  );
-  nodes.push(node("Gemm", ["exit.flat", "exit.weight_q", exitBias], ["exit_logits"], { transB: { int: 1 } }));
+/** Batch norm -> sign -> binary conv -> scale, its shortcut added, back onto the stream's grid. */
+function binaryLayer(b: Builder, stream: Stream, layer: BinaryLayer, index: number): Stream {
+  const p = `layer.${index}`;
+  const { outputs, kernel, stride, padValue } = layer;
+  const [kh, kw] = kernel;
+  let bits = b.bipolar(b.norm(stream.name, `${p}.norm`, stream.channels), `${p}.sign`);
+  const [padY, padX] = padValue === undefined ? [0, 0] : [Math.floor(kh / 2), Math.floor(kw / 2)];
+  if (padValue !== undefined) {
+    const border = b.shape(`${p}.border`, [0, 0, padY, padX, 0, 0, padY, padX]);
+    bits = b.add("Pad", [bits, border, b.constant(`${p}.padValue`, [], () => padValue)], `${p}.pad`);
+  }
+  b.constant(`${p}.weight`, [outputs, stream.channels, kh, kw], () => (b.random() < 0.5 ? 1 : -1));
+  const weight = b.bipolar(`${p}.weight`, `${p}.weight_b`);
+  b.add("Conv", [bits, weight], `${p}.conv`, { strides: { ints: [stride, stride] } });
+  const alphaStep = 2 ** -b.integer(6, 11);
+  b.constant(`${p}.alpha`, [1, outputs, 1, 1], () => b.integer(1, 255) * alphaStep);
+  b.quant(`${p}.alpha`, `${p}.alpha_q`, alphaStep, 8, false, "ROUND");
+  let sum = b.add("Mul", [`${p}.conv`, `${p}.alpha_q`], `${p}.scaled`);
+  if (layer.shortcut !== "none") {
+    let shortcut = stream.name;
+    if (layer.shortcut === "pooled") {
+      shortcut = b.pool(shortcut, `${p}.pooled`, 2);
+      if (outputs > stream.channels) {
+        const behind = b.shape(`${p}.behind`, [0, 0, 0, 0, 0, outputs - stream.channels, 0, 0]);
+        shortcut = b.add("Pad", [shortcut, behind], `${p}.wider`);
+      }
+    }
+    sum = b.add("Add", b.random() < 0.5 ? [sum, shortcut] : [shortcut, sum], `${p}.sum`);
+  }
+  return {
+    name: b.quant(sum, `stream.${index + 1}`, STREAM_STEP, 8, true, "FLOOR"),
+    channels: outputs,
+    height: reduced(stream.height, kh, stride, padY),
+    width: reduced(stream.width, kw, stride, padX),
+  };
+}
 
-  if (shape.payloadBits === 8) nodes.push(node("Identity", [stream], ["payload"]));
-  else if (shape.payloadBits === 1) bipolar(batchNorm(stream, "payload.norm", channels), "payload");
-  else quant(batchNorm(stream, "payload.norm", channels), "payload", 1, shape.payloadBits, true, "FLOOR");
+/** relu(h - shift) -> average pool -> 8 bits -> fully connected with 8-bit weights. */
+function exit(b: Builder, { name, channels, height, width }: Stream, { exitWindow, classes }: HybridShape): void {
+  b.constant("exit.shift", [1, channels, 1, 1], () => b.integer(-12, 12) * STREAM_STEP);
+  b.add("Sub", [name, "exit.shift"], "exit.shifted");
+  b.add("Relu", ["exit.shifted"], "exit.relu");
+  b.quant(b.pool("exit.relu", "exit.pool", exitWindow), "exit.pool_q", STREAM_STEP / 2, 8, false, "FLOOR");
+  b.add("Flatten", ["exit.pool_q"], "exit.flat");
+  const features = channels * Math.floor(height / exitWindow) * Math.floor(width / exitWindow);
+  b.constant("exit.weight", [classes, features], () => b.integer(-127, 127) * 2 ** -9);
+  b.quant("exit.weight", "exit.weight_q", 2 ** -9, 8, true, "ROUND");
+  b.constant("exit.bias", [classes], () => b.integer(-5000, 5000) * 2 ** -11);
+  b.dense("exit.flat", "exit_logits", "exit.weight_q", "exit.bias");
+}
 
-  nodes.push(node("GlobalAveragePool", ["payload"], ["cloud.pool"]), node("Flatten", ["cloud.pool"], ["cloud.flat"]));
-  const cloudWeight = constant(
-    "cloud.weight",
-    [classes, channels],
-    list(classes * channels, () => random() - 0.5),
-  );
-  nodes.push(node("Gemm", ["cloud.flat", cloudWeight], ["logits"], { transB: { int: 1 } }));
+function payload(b: Builder, { name, channels }: Stream, bits: PayloadBits): void {
+  if (bits === 8) b.add("Identity", [name], "payload");
+  else if (bits === 1) b.bipolar(b.norm(name, "payload.norm", channels), "payload");
+  else {
+    const step = PAYLOAD_STEP[bits];
+    b.quant(b.norm(name, "payload.norm", channels, step), "payload", step, bits, true, "FLOOR");
+  }
+}
+
+function cloud(b: Builder, channels: number, classes: number): void {
+  b.norm("payload", "cloud.norm0", channels);
+  b.constant("cloud.weight", [channels, channels, 3, 3], () => (b.random() - 0.5) / 4);
+  b.add("Conv", ["cloud.norm0", "cloud.weight"], "cloud.conv", { pads: { ints: [1, 1, 1, 1] } });
+  b.norm("cloud.conv", "cloud.norm", channels);
+  b.add("Relu", ["cloud.norm"], "cloud.relu");
+  b.add("GlobalAveragePool", ["cloud.relu"], "cloud.pool");
+  b.add("Flatten", ["cloud.pool"], "cloud.flat");
+  b.constant("fc.weight", [classes, channels], () => b.random() - 0.5);
+  b.constant("fc.bias", [classes], () => b.random() - 0.5);
+  b.dense("cloud.flat", "logits", "fc.weight", "fc.bias");
+}
+
+/** The model of a shape, with random parameters that are the same on every machine. */
+export function hybridModel(shape: HybridShape, options: HybridOptions = {}): OnnxModel {
+  const { seed = 1, name = "random-hybrid", threshold = 0.5 } = options;
+  const b = new Builder(seed);
+  let stream = firstLayer(b, shape);
+  shape.layers.forEach((layer, index) => {
+    stream = binaryLayer(b, stream, layer, index);
+  });
+  exit(b, stream, shape);
+  payload(b, stream, shape.payloadBits);
+  cloud(b, stream.channels, shape.classes);
   return model({
-    name: "random-hybrid",
-    nodes,
-    initializers,
+    name,
+    nodes: b.nodes,
+    initializers: b.initializers,
     inputs: [value("image", ["batch", ...shape.input])],
-    outputs: [value("exit_logits", ["batch", classes]), value("logits", ["batch", classes])],
+    outputs: [value("exit_logits", ["batch", shape.classes]), value("logits", ["batch", shape.classes])],
     metadata: {
       "hedge.version": "1",
-      "hedge.name": "random-hybrid",
+      "hedge.name": name,
       "hedge.cut": "payload",
       "hedge.output": "logits",
-      "hedge.exits": JSON.stringify([{ name: "exit", logits: "exit_logits", rule: "entropy", threshold: 0.5 }]),
-      "hedge.classes": JSON.stringify(Array.from({ length: classes }, (_, k) => `class ${k}`)),
+      "hedge.exits": JSON.stringify([{ name: "exit", logits: "exit_logits", rule: "entropy", threshold }]),
+      "hedge.classes": JSON.stringify(Array.from({ length: shape.classes }, (_, k) => `class ${k}`)),
       "hedge.input": JSON.stringify({ name: "image", pixelZero: 128, pixelStep: 2 ** -6 }),
     },
   });
-}
-
-/** A random image: signed bytes, [channels, height, width]. */
-export function randomImage(shape: HybridShape, seed: number): Int8Array {
-  const random = randomFrom(seed);
-  return Int8Array.from({ length: shape.input.reduce((a, b) => a * b) }, () => Math.floor(random() * 256) - 128);
 }
