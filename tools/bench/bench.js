@@ -1,0 +1,49 @@
+/**
+ * Prints the figures of a model, one line each: node tools/bench/bench.js MODEL OUT  (`make bench`)
+ * Evaluates all test images where `hedge data cifar10` has put them, else the 500 that are shipped.
+ */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Progress } from "../../dist/cli/progress.js";
+import { EXIT_CODES, HedgeError } from "../../dist/errors.js";
+import { bench } from "../../dist/explore/bench.js";
+
+const [model, out] = process.argv.slice(2).map((path) => resolve(path));
+if (!model || !out) {
+  console.error("usage: node tools/bench/bench.js MODEL OUT");
+  process.exit(EXIT_CODES.usage);
+}
+
+const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const ALL = "data/cifar10/test.bin";
+const SHIPPED = "models/cifar10-test-500";
+const evaluated = existsSync(root(ALL)) ? ALL : SHIPPED;
+if (evaluated === SHIPPED) console.log(`${ALL} is not there (hedge data cifar10): evaluating the shipped images`);
+
+const progress = new Progress({ quiet: false, json: false });
+try {
+  process.chdir(root(""));
+  const failed = await bench({
+    model,
+    out,
+    hedge: root("dist/cli/main.js"),
+    evaluated,
+    offloaded: SHIPPED,
+    offloadCount: 500,
+    referenceCount: 20,
+    print: (line) => {
+      progress.end();
+      console.log(line);
+    },
+    report: (what, done, total) => progress.update(what, done, total),
+  });
+  progress.end();
+  for (const check of failed) console.error(`failed: ${check}`);
+  if (failed.length > 0) process.exitCode = EXIT_CODES.check;
+} catch (error) {
+  progress.end();
+  if (!(error instanceof HedgeError)) throw error;
+  console.error(`${error.message}\n${error.remedy}`);
+  process.exitCode = error.exitCode;
+}
