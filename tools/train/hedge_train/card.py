@@ -18,9 +18,8 @@ class Facts:
     name: str
     shape: Shape
     payload_bytes: int
-    settings: dict
-    epochs: int
-    seconds: float
+    phases: list[dict]
+    """Of every phase of training, the first one first: settings, epoch (how many there were), seconds."""
     torch_version: str
     train_images: int
     data_sha256: dict[str, str]
@@ -29,6 +28,8 @@ class Facts:
     test_rows: list[dict[str, float]]
     test_images: int
     file_bytes: int
+    note: str | None = None
+    """A sentence of the recipe that no setting tells."""
 
 
 def percent(share: float) -> str:
@@ -48,8 +49,28 @@ def options(settings: dict) -> str:
     return " ".join(f"--{k.replace('_', '-')} {v}" for k, v in given.items())
 
 
+def run_folder(name: str, phase: int, phases: int) -> str:
+    return f"runs/{name}" if phase == phases - 1 else f"runs/{name}-phase{phase + 1}"
+
+
+def commands(name: str, phases: list[dict]) -> str:
+    """One training command a phase."""
+    lines = []
+    for i, phase in enumerate(phases):
+        start = f" --start-from {run_folder(name, i - 1, len(phases))}/checkpoint.pt" if i else ""
+        lines.append(f"python3 -m hedge_train.train --data data/cifar10 --out {run_folder(name, i, len(phases))}{start} "
+                     f"{options(phase['settings'])}")
+    return "\n".join(lines)
+
+
+def schedule(phases: list[dict]) -> str:
+    parts = [f"{p['epoch']} of {p['settings']['epochs']} epochs with peak {p['settings']['lr']} and seed {p['settings']['seed']} "
+             f"({p['seconds'] / 60:.0f} minutes)" for p in phases]
+    return ", then ".join(parts)
+
+
 def render(facts: Facts) -> str:
-    shape, settings = facts.shape, facts.settings
+    shape, settings = facts.shape, facts.phases[-1]["settings"]
     held, test = facts.held_rows[0], facts.test_rows[0]
     chosen = next(r for r in facts.test_rows if r["threshold"] == facts.threshold)
     at_chosen = (f"At the file's threshold of {facts.threshold:.2f} nats {percent(chosen['coverage'])} % of the test images are answered "
@@ -90,16 +111,16 @@ writes them (sha256 of train.bin {facts.data_sha256['train.bin'][:16]}..., of te
 Augmented by random crops out of 4 pixels of padding and by horizontal flips.
 
 ## Recipe
-Joint loss {LOSS_EXIT} x exit + {LOSS_FINAL} x final cross entropy; AdamW, one-cycle learning rate with peak {settings['lr']}, weight decay
-{settings['weight_decay']} on full-precision weights, batch {settings['batch']}, {facts.epochs} epochs, seed {settings['seed']}. Latent weights binarized by sign with
+Joint loss {LOSS_EXIT} x exit + {LOSS_FINAL} x final cross entropy; AdamW, one-cycle learning rate, weight decay
+{settings['weight_decay']} on full-precision weights, batch {settings['batch']}: {schedule(facts.phases)}. Latent weights binarized by sign with
 a straight-through gradient; streams, exit and payload fake-quantised to their grids from the first step, grids frozen at half time.
-Trained in {settings['precision']} on {settings['device']} with PyTorch {facts.torch_version}: {facts.seconds / 60:.0f} minutes. All figures are from float32 evaluation.
+{f"{facts.note}{chr(10)}" if facts.note else ""}Trained in {settings['precision']} on {settings['device']} with PyTorch {facts.torch_version}. All figures are from float32 evaluation.
 
 ## Train it again
 ```sh
 make train-deps data
 export PYTHONPATH=tools/train
-python3 -m hedge_train.train --data data/cifar10 --out runs/{facts.name} {options(settings)}
+{commands(facts.name, facts.phases)}
 python3 -m hedge_train.export --checkpoint runs/{facts.name}/checkpoint.pt --data data/cifar10 --out models/{facts.name}
 ```
 Trainings with one seed on one kind of machine repeat to the bit; elsewhere expect accuracies to differ by a few tenths of a point.

@@ -32,6 +32,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with train.bin and test.bin (hedge data cifar10)")
     parser.add_argument("--out", type=Path, required=True, help="folder to write; its name becomes the model's")
     parser.add_argument("--threshold", type=float, help="of the exit, in nats; else chosen on the held-out images")
+    parser.add_argument("--note", help="a sentence to add to the card's recipe")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args(argv)
 
@@ -84,6 +85,8 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     net, saved = load_checkpoint(args.checkpoint)
     settings = saved["settings"]
+    if settings.get("no_grid"):
+        raise SystemExit(f"{args.checkpoint}: was trained with --no-grid, off the integer grid, and cannot be exported. Train it without.")
     images, labels = data.load(args.data / "train.bin")
     test_images, test_labels = data.load(args.data / "test.bin")
     held = slice(len(images) - settings["validation"], len(images))
@@ -103,10 +106,10 @@ def main(argv: list[str] | None = None) -> None:
         golden.write(model, golden_images(test_images, test_logits[0], chosen), folder)
         data.save(folder / "calibration.bin", images[:CALIBRATION_IMAGES], labels[:CALIBRATION_IMAGES])
         packed = np.prod(net.payload_shape()) * net.shape.payload_bits // 8
-        facts = card.Facts(args.out.name, net.shape, int(packed), settings, saved["epoch"], saved["seconds"],
+        facts = card.Facts(args.out.name, net.shape, int(packed), [*saved.get("earlier", []), saved],
                            saved.get("torch", torch.__version__), trained,
                            {name: sha256(args.data / name) for name in ("train.bin", "test.bin")}, chosen, held_rows, test_rows,
-                           len(test_images), (folder / "model.onnx").stat().st_size)
+                           len(test_images), (folder / "model.onnx").stat().st_size, args.note)
         (folder / "card.md").write_text(card.render(facts), encoding="utf-8")
         args.out.mkdir(exist_ok=True)
         for file in folder.iterdir():

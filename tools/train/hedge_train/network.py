@@ -12,12 +12,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .data import CHANNELS, CLASSES, PIXEL_STEP, SIDE
-from .quantizers import (GridRange, floor_clamp_, power_of_two_step, sign_plus_one, straight_through, weights_on_grid)
+from .quantizers import (
+    GridRange,
+    floor_clamp_,
+    floor_to_grid_,
+    on_grid,
+    power_of_two_step,
+    sign_plus_one,
+    straight_through,
+    weights_on_grid,
+)
 
 STREAM_LOW, STREAM_HIGH = -128, 127
 POOLED_HIGH = 255
 ALPHA_HIGH = 255
 EXIT_POOL = 4
+# The exit's features are sums of many shortcuts, in the tens: its latent weights are kept this much larger than the weights,
+# so that the optimiser's step, which knows no units, fits them.
+EXIT_WEIGHT_GAIN = 2.0**-4
 # Steps of the payload quantiser behind its batch norm: near the best uniform quantiser of a normal variable
 # (Max 1960, table II), rounded to multiples of 1/8.
 PAYLOAD_STEP = {2: 1.0, 4: 0.375}
@@ -74,7 +86,7 @@ class FirstConv(nn.Module):
         """Weights and bias on the grid, and the step of the accumulator."""
         weight, step = weights_on_grid(self.conv.weight)
         accumulator = step * PIXEL_STEP
-        bias = straight_through(self.conv.bias, (self.conv.bias / accumulator).round() * accumulator)
+        bias = on_grid(self.conv.bias, (self.conv.bias / accumulator).round() * accumulator)
         return weight, bias, accumulator
 
     def forward(self, x: Tensor, stream: GridRange) -> Tensor:
@@ -88,7 +100,7 @@ def quantize_stream(y: Tensor, stream: GridRange) -> Tensor:
     """y in units of the stream's step -> 8-bit integers."""
     if stream.due():
         stream.observe(y.detach().abs().max() * stream.step)
-    return floor_clamp_(y, STREAM_LOW, STREAM_HIGH)
+    return floor_to_grid_(y, STREAM_LOW, STREAM_HIGH)
 
 
 class QuanConv(nn.Module):
@@ -110,7 +122,7 @@ class QuanConv(nn.Module):
         signs = straight_through(centred.clamp(-1, 1), torch.where(centred >= 0, 1.0, -1.0))
         alpha = centred.abs().mean((1, 2, 3), keepdim=True)
         step = power_of_two_step(alpha.detach().max(), ALPHA_HIGH)
-        alpha = straight_through(alpha, (alpha / step).round().clamp(1, ALPHA_HIGH) * step)
+        alpha = on_grid(alpha, (alpha / step).round().clamp(1, ALPHA_HIGH) * step)
         return signs, alpha, step
 
     def forward(self, h: Tensor, stream_step: float) -> Tensor:
@@ -175,13 +187,13 @@ class Exit(nn.Module):
     def shift_on_grid(self, step: float) -> Tensor:
         """The shift in units of the stream's step."""
         scaled = self.shift / step
-        return straight_through(scaled, scaled.round().clamp(STREAM_LOW, STREAM_HIGH))
+        return on_grid(scaled, scaled.round().clamp(STREAM_LOW, STREAM_HIGH))
 
     def integer_parts(self) -> tuple[Tensor, Tensor, float]:
         """Weights and bias on the grid, and the step of the logits."""
-        weight, step = weights_on_grid(self.fc.weight)
+        weight, step = weights_on_grid(self.fc.weight * EXIT_WEIGHT_GAIN)
         logit_step = step * self.pooled.step
-        bias = straight_through(self.fc.bias, (self.fc.bias / logit_step).round() * logit_step)
+        bias = on_grid(self.fc.bias, (self.fc.bias / logit_step).round() * logit_step)
         return weight, bias, logit_step
 
     def forward(self, h: Tensor, stream: GridRange) -> Tensor:
@@ -190,7 +202,7 @@ class Exit(nn.Module):
         if self.pooled.due():
             self.pooled.observe(y.detach().abs().max())
         step = self.pooled.step
-        pooled = floor_clamp_(y / step, 0, POOLED_HIGH) * step
+        pooled = floor_to_grid_(y / step, 0, POOLED_HIGH) * step
         weight, bias, _ = self.integer_parts()
         return F.linear(pooled.flatten(1), weight, bias)
 

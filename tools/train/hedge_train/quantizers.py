@@ -66,6 +66,26 @@ def straight_through(x: Tensor, rounded: Tensor) -> Tensor:
     return _StraightThrough.apply(x, rounded)
 
 
+_grid_in_use = True
+
+
+def use_grid(on: bool) -> None:
+    """Turns the rounding of shortcuts, scales and full-precision weights off, for a network without the grid to compare with.
+    Signs and the payload stay quantised."""
+    global _grid_in_use
+    _grid_in_use = on
+
+
+def on_grid(x: Tensor, rounded: Tensor) -> Tensor:
+    """`rounded` with the gradient of `x`, or `x` itself where the grid is off."""
+    return straight_through(x, rounded) if _grid_in_use else x
+
+
+def floor_to_grid_(x: Tensor, low: int, high: int) -> Tensor:
+    """`floor_clamp_`, or `x` itself where the grid is off."""
+    return floor_clamp_(x, low, high) if _grid_in_use else x
+
+
 def power_of_two_step(largest: Tensor, levels: int) -> float:
     """The smallest power of two whose `levels` multiples reach `largest`."""
     return 2.0 ** math.ceil(math.log2(max(float(largest), 1e-8) / levels))
@@ -75,7 +95,7 @@ def weights_on_grid(weight: Tensor, bits: int = 8) -> tuple[Tensor, float]:
     """Symmetric signed quantisation of a weight tensor: (fake-quantised weight, step)."""
     levels = 2 ** (bits - 1) - 1
     step = power_of_two_step(weight.detach().abs().max(), levels)
-    return straight_through(weight, (weight / step).round().clamp(-levels, levels) * step), step
+    return on_grid(weight, (weight / step).round().clamp(-levels, levels) * step), step
 
 
 class GridRange(nn.Module):

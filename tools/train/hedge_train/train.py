@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from . import data
 from .evaluate import logits_of, summary
 from .network import CloudBlock, HybridResNet, Shape
+from .quantizers import use_grid
 
 LOSS_EXIT, LOSS_FINAL = 0.6, 0.4
 THRESHOLD = 0.5
@@ -38,8 +39,11 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--train-images", type=int, help="use only the first N training images")
     parser.add_argument("--validation", type=int, default=1000, help="last N training images, held out")
     parser.add_argument("--stop-after", type=int, help="stop after N epochs of the schedule; the same command without it goes on")
+    parser.add_argument("--start-from", type=Path, help="checkpoint whose weights this training starts from: a further phase")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="1 is fastest per core; run several trainings side by side")
+    parser.add_argument("--no-grid", action="store_true", help="leave shortcuts, scales and 8-bit weights in floating point: "
+                        "a network to compare with, which does not export")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of training; evaluation is fp32")
     return parser.parse_args(argv)
@@ -64,6 +68,7 @@ def save(path: Path, state: dict) -> None:
 def main(argv: list[str] | None = None) -> None:
     args = arguments(argv)
     torch.manual_seed(args.seed)
+    use_grid(not args.no_grid)
     torch.set_num_threads(args.threads)
     images, labels = data.load(args.data / "train.bin")
     held_images, held_labels = images[len(images) - args.validation:], labels[len(labels) - args.validation:]
@@ -74,6 +79,14 @@ def main(argv: list[str] | None = None) -> None:
 
     shape = Shape(args.depth, args.edge_blocks, args.payload_bits)
     net = HybridResNet(shape).to(args.device, memory_format=torch.channels_last)
+    earlier: list[dict] = []
+    if args.start_from:
+        start = torch.load(args.start_from, map_location=args.device, weights_only=False)
+        if start["shape"] != shape.to_dict():
+            raise SystemExit(f"{args.start_from}: holds another network ({start['shape']}). Give the same --depth, --edge-blocks and "
+                             "--payload-bits.")
+        net.load_state_dict(start["net"])
+        earlier = [*start.get("earlier", []), {key: start[key] for key in ("settings", "epoch", "seconds")}]
     optimizer = optimizer_of(net, args.lr, args.weight_decay)
     steps = len(images) // args.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [args.lr] * 2, total_steps=steps * args.epochs,
@@ -91,6 +104,8 @@ def main(argv: list[str] | None = None) -> None:
         first_epoch, seconds = saved["epoch"], saved["seconds"]
         print(f"resuming {checkpoint} after epoch {first_epoch}", flush=True)
 
+    settings = {k: v if isinstance(v, (int, float, str, type(None))) else str(v)
+                for k, v in vars(args).items() if k not in ("data", "out", "stop_after", "start_from")}
     for epoch in range(first_epoch, min(args.epochs, args.stop_after or args.epochs)):
         # Seeded and counted by epoch: a resumed run sees the same batches as an uninterrupted one.
         rng = np.random.default_rng([args.seed, epoch])
@@ -129,8 +144,7 @@ def main(argv: list[str] | None = None) -> None:
         save(checkpoint, {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
                           "shape": shape.to_dict(), "epoch": epoch + 1, "epochs": args.epochs, "seconds": seconds,
                           "torch": str(torch.__version__),
-                          "settings": {k: v if isinstance(v, (int, float, str, type(None))) else str(v)
-                                       for k, v in vars(args).items() if k not in ("data", "out", "stop_after")}})
+                          "earlier": earlier, "settings": settings})
 
 
 if __name__ == "__main__":

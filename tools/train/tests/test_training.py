@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 import torch
 
-from hedge_train import data, export, golden, graph_eval, margins, train
+from hedge_train import data, export, golden, graph_eval, margins, quantizers, train
 from hedge_train.export_onnx import to_onnx
 from hedge_train.network import HybridResNet, Shape
 
@@ -77,6 +77,24 @@ class Training(unittest.TestCase):
     def test_other_settings_do_not_resume(self) -> None:
         with self.assertRaisesRegex(SystemExit, "made with other settings"):
             run_training(self.folder / "whole", "--epochs", "9")
+
+    def test_a_further_phase_starts_from_the_weights_and_stands_in_the_card(self) -> None:
+        further = self.folder / "further"
+        rows = run_training(further, "--start-from", str(self.folder / "whole/checkpoint.pt"), "--stop-after", "1", "--seed", "7")
+        self.assertLess(rows[0]["loss"], self.rows[0]["loss"])
+        out = self.folder / "exported-further"
+        with contextlib.redirect_stdout(io.StringIO()):
+            export.main(["--checkpoint", str(further / "checkpoint.pt"), "--data", str(DATA), "--out", str(out)])
+        card = (out / "card.md").read_text()
+        self.assertIn("--start-from runs/exported-further-phase1/checkpoint.pt", card)
+        self.assertEqual(card.count("python3 -m hedge_train.train"), 2)
+
+    def test_without_the_grid_it_trains_but_does_not_export(self) -> None:
+        floating = self.folder / "floating"
+        run_training(floating, "--no-grid", "--stop-after", "1")
+        quantizers.use_grid(True)
+        with self.assertRaisesRegex(SystemExit, "off the integer grid"):
+            export.main(["--checkpoint", str(floating / "checkpoint.pt"), "--data", str(DATA), "--out", str(self.folder / "never")])
 
     def test_export_writes_what_the_network_does(self) -> None:
         out = self.folder / "exported"
