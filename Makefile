@@ -7,23 +7,33 @@ HEDGE := node dist/cli/main.js
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Install scripts of dependencies are not run: they would fetch what nothing here uses.
 $(NODE_MODULES): package.json package-lock.json host/wasm3/package.json
-	npm ci --no-fund --no-audit
+	npm ci --ignore-scripts --no-fund --no-audit
 	@touch $@
 
+WASM3 := host/wasm3/build/Release/wasm3.node
+$(WASM3): host/wasm3/binding.gyp host/wasm3/install.js $(wildcard host/wasm3/src/*) $(NODE_MODULES)
+	@tools/need.sh cc:build-essential make:build-essential python3:python3
+	node host/wasm3/install.js
+
 .PHONY: install
-install: $(NODE_MODULES) ## Install the pinned dependencies and build the wasm3 binding
+install: $(NODE_MODULES) $(WASM3) ## Install the pinned dependencies and build the wasm3 binding
 
 .PHONY: build
-build: $(NODE_MODULES) ## Compile TypeScript to dist/
+build: install ## Compile TypeScript to dist/
 	npm run --silent build
 
 .PHONY: check
-check: $(NODE_MODULES) ## Types and lint
+check: install ## Types and lint
 	npm run --silent check
 
+.PHONY: test-deps
+test-deps:
+	@tools/need.sh cc:build-essential mosquitto:mosquitto valgrind:valgrind
+
 .PHONY: test
-test: check build train-deps ## Types, lint and every test
+test: test-deps train-deps check build ## Types, lint and every test; installs what they need
 	npm test
 
 MODEL := models/resnet20-12e6c-2bit/model.onnx
@@ -33,6 +43,10 @@ OUT := out/resnet20-12e6c-2bit
 demo: build ## Compile the shipped model; devices, a broker and a worker classify 500 images
 	$(HEDGE) compile $(MODEL) -o $(OUT)
 	$(HEDGE) demo $(OUT) --images models/cifar10-test-500
+
+.PHONY: bench
+bench: test-deps build ## Measure the shipped model: `figure NAME VALUE UNIT` lines
+	node tools/bench/bench.js $(MODEL) $(OUT)
 
 # Debian's PyTorch belongs to /usr/bin/python3, and another python3 may come before it on the path.
 HAS_MODULES := import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, ('numpy', 'onnx', 'torch'))))
@@ -60,3 +74,7 @@ train: train-deps data ## Train and export a model (TRAIN_NAME, TRAIN_ARGS)
 train-run:
 	PYTHONPATH=tools/train $(PYTHON) -m hedge_train.train --data data/cifar10 --out runs/$(TRAIN_NAME) $(TRAIN_ARGS)
 	PYTHONPATH=tools/train $(PYTHON) -m hedge_train.export --checkpoint runs/$(TRAIN_NAME)/checkpoint.pt --data data/cifar10 --out models/$(TRAIN_NAME)
+
+.PHONY: clean
+clean: ## Remove what was built; keeps node_modules, data and runs
+	rm -rf dist build out coverage host/wasm3/build tools/bench/build
