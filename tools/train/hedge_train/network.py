@@ -27,9 +27,8 @@ STREAM_LOW, STREAM_HIGH = -128, 127
 POOLED_HIGH = 255
 ALPHA_HIGH = 255
 EXIT_POOL = 4
-# The exit's features are sums of many shortcuts, in the tens: its latent weights are kept this much larger than the weights,
-# so that the optimiser's step, which knows no units, fits them.
-EXIT_WEIGHT_GAIN = 2.0**-4
+# The exit's batch norm scales by at least this much: a smaller gain would move its shift beyond all values.
+EXIT_LEAST_GAIN = 0.05
 # Steps of the payload quantiser behind its batch norm: near the best uniform quantiser of a normal variable
 # (Max 1960, table II), rounded to multiples of 1/8.
 PAYLOAD_STEP = {2: 1.0, 4: 0.375}
@@ -175,35 +174,59 @@ class CloudBlock(nn.Module):
 
 
 class Exit(nn.Module):
-    """relu(h - shift) -> 4x4 average pool -> 8 bits -> fully connected with 8-bit weights."""
+    """batch norm -> relu -> 4x4 average pool -> 8 bits -> fully connected with 8-bit weights.
+
+    relu(a (h - shift)) is a relu(h - shift) for a > 0: the batch norm's scale moves behind the pooling into the weights, and what is
+    left in front is a shift, a whole number of the stream's steps.
+    """
 
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
         self.pool = min(EXIT_POOL, side)
-        self.shift = nn.Parameter(torch.zeros(channels))
+        self.cells = (side // self.pool) ** 2
+        self.norm = nn.BatchNorm2d(channels)
         self.pooled = GridRange(POOLED_HIGH, 2.0**-6)
-        self.fc = nn.Linear(channels * (side // self.pool) ** 2, len(CLASSES))
+        self.fc = nn.Linear(channels * self.cells, len(CLASSES))
 
-    def shift_on_grid(self, step: float) -> Tensor:
+    def statistics(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation per channel: of the batch, which the running ones follow, or in evaluation the running ones."""
+        if self.training:
+            variance, mean = torch.var_mean(h, (0, 2, 3), unbiased=False)
+            with torch.no_grad():
+                self.norm.running_mean.lerp_(mean, self.norm.momentum)
+                self.norm.running_var.lerp_(variance, self.norm.momentum)
+                self.norm.num_batches_tracked.add_(1)
+            return mean, (variance + self.norm.eps).sqrt()
+        return self.running()
+
+    def shift_on_grid(self, step: float, statistics: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """The shift in units of the stream's step."""
-        scaled = self.shift / step
+        mean, deviation = statistics or self.running()
+        scaled = (mean - self.norm.bias * deviation / self.norm.weight.clamp(min=EXIT_LEAST_GAIN)) / step
         return on_grid(scaled, scaled.round().clamp(STREAM_LOW, STREAM_HIGH))
 
-    def integer_parts(self) -> tuple[Tensor, Tensor, float]:
+    def integer_parts(self, statistics: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, float]:
         """Weights and bias on the grid, and the step of the logits."""
-        weight, step = weights_on_grid(self.fc.weight * EXIT_WEIGHT_GAIN)
+        _, deviation = statistics or self.running()
+        gain = self.norm.weight.clamp(min=EXIT_LEAST_GAIN) / deviation
+        weight, step = weights_on_grid(self.fc.weight * gain.repeat_interleave(self.cells))
         logit_step = step * self.pooled.step
         bias = on_grid(self.fc.bias, (self.fc.bias / logit_step).round() * logit_step)
         return weight, bias, logit_step
 
+    def running(self) -> tuple[Tensor, Tensor]:
+        return self.norm.running_mean, (self.norm.running_var + self.norm.eps).sqrt()
+
     def forward(self, h: Tensor, stream: GridRange) -> Tensor:
-        y = F.relu(h.float() - self.shift_on_grid(stream.step).view(-1, 1, 1))
+        h = h.float()
+        statistics = self.statistics(h * stream.step)
+        y = F.relu(h - self.shift_on_grid(stream.step, statistics).view(-1, 1, 1))
         y = F.avg_pool2d(y, self.pool) * stream.step
         if self.pooled.due():
             self.pooled.observe(y.detach().abs().max())
         step = self.pooled.step
         pooled = floor_to_grid_(y / step, 0, POOLED_HIGH) * step
-        weight, bias, _ = self.integer_parts()
+        weight, bias, _ = self.integer_parts(statistics)
         return F.linear(pooled.flatten(1), weight, bias)
 
 
