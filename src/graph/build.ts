@@ -1,7 +1,11 @@
 /** Building and rewriting graphs: types are inferred as nodes are added, so that a graph is well-formed by construction. */
-import type { Attributes, Graph, Node, Tensor } from "./graph.ts";
+import { type Attributes, elementCount, type Graph, type Node, type Tensor } from "./graph.ts";
 import { type Grid, gridOfValues } from "./grid.ts";
+import { fail } from "./operator.ts";
 import { operatorOf } from "./operators/index.ts";
+
+/** Elements of the largest tensor: far beyond any device, and small enough to reason about without running out of memory. */
+const MAX_ELEMENTS = 1 << 24;
 
 export class GraphBuilder {
   readonly #nodes: Node[] = [];
@@ -29,6 +33,8 @@ export class GraphBuilder {
     const operator = operatorOf(op);
     const types = inputs.map((input) => this.tensor(input));
     const shape = operator.shape(node, types);
+    if (!shape.every((size) => Number.isSafeInteger(size) && size >= 1) || elementCount(shape) > MAX_ELEMENTS)
+      fail(node, `its result would have the shape [${shape}]`);
     const grid = operator.grid(node, types);
     this.#tensors.set(output, { name: output, shape, ...(grid && { grid }) });
     this.#nodes.push(node);

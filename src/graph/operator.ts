@@ -21,8 +21,16 @@ export interface Operator {
 }
 
 export function fail(node: Node, message: string): never {
-  throw new ShapeError(`node "${node.name}" (${node.op}): ${message}`);
+  throw new ShapeError(node, message);
 }
 
 /** A node whose inputs do not fit it. */
-export class ShapeError extends Error {}
+export class ShapeError extends Error {
+  constructor(
+    node: Node,
+    /** The message without the node. */
+    readonly reason: string,
+  ) {
+    super(`node "${node.name}" (${node.op}): ${reason}`);
+  }
+}

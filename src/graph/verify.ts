@@ -5,11 +5,12 @@
  *  3. Integers on a grid stay below 2^24, so that float32 implementations agree.
  *  4. Every output is made.
  */
+import { HedgeError } from "../errors.ts";
 import type { Graph } from "./graph.ts";
 import { EXACT_LIMIT } from "./grid.ts";
 import { operatorOf } from "./operators/index.ts";
 
-/** @throws Error naming the node and the rule that it breaks. */
+/** @throws Error naming the node and the rule that it breaks; a HedgeError for rule 3, which a model can break. */
 export function verifyGraph(graph: Graph): Graph {
   const made = new Set<string>([graph.input]);
   for (const [name, tensor] of graph.tensors) if (tensor.values) made.add(name);
@@ -29,8 +30,10 @@ export function verifyGraph(graph: Graph): Graph {
     if (grid?.step !== output.grid?.step || grid?.min !== output.grid?.min || grid?.max !== output.grid?.max)
       throw new Error(`${where}: the result's grid differs from the inferred one`);
     if (grid && Math.max(grid.max, -grid.min) >= EXACT_LIMIT)
-      throw new Error(
-        `${where}: integers reach ${Math.max(grid.max, -grid.min)}, beyond what float32 holds exactly (2^24)`,
+      throw new HedgeError(
+        "input",
+        `Node "${node.name}" (${node.op}): integers reach ${Math.max(grid.max, -grid.min)}, beyond what float32 holds exactly (2^24).`,
+        "Quantise its inputs to fewer bits, or to coarser scales.",
       );
   }
   for (const output of graph.outputs)

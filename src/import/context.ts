@@ -1,24 +1,14 @@
 /** What an operator's import function works with: the graph under construction, and constants folded as they are met. */
-import { HedgeError } from "../errors.ts";
 import { GraphBuilder } from "../graph/build.ts";
 import type { Attributes } from "../graph/graph.ts";
 import { ShapeError } from "../graph/operator.ts";
 import { nodeTitle } from "./onnx/attributes.ts";
 import type { OnnxNode } from "./onnx/types.ts";
+import { Unsupported } from "./onnx/unsupported.ts";
 
 export interface Constant {
   readonly dims: readonly number[];
   readonly data: Float64Array;
-}
-
-/** Why a node cannot be imported; gathered, so that all are reported at once. */
-export class Unsupported extends Error {
-  constructor(
-    message: string,
-    readonly remedy: string,
-  ) {
-    super(message);
-  }
 }
 
 export class ImportContext {
@@ -38,11 +28,7 @@ export class ImportContext {
       this.builder.node(op, inputs, onnx.output[0]!, attributes, onnx.name || onnx.output[0]!);
     } catch (error) {
       if (!(error instanceof ShapeError)) throw error;
-      throw new HedgeError(
-        "input",
-        `${this.file}: ${error.message}.`,
-        "Correct the shapes in the model and export it again.",
-      );
+      throw new Unsupported(error.reason, "Correct the shapes in the model.");
     }
   }
 
@@ -50,6 +36,7 @@ export class ImportContext {
   constant(onnx: OnnxNode, position: number, role: string): Constant {
     const constant = this.constants.get(onnx.input[position] ?? "");
     if (!constant) throw new Unsupported(`its ${role} is not a constant`, `Export the model with a constant ${role}.`);
+    if (constant.data.length === 0) throw new Unsupported(`its ${role} is empty`, "Export the model again.");
     return constant;
   }
 
@@ -61,18 +48,29 @@ export class ImportContext {
     return data[0]!;
   }
 
-  /** Makes a constant of the graph out of an ONNX input, under its ONNX name; returns the name. */
+  /** Makes a constant of the graph out of an ONNX input; returns its name. */
   parameter(onnx: OnnxNode, position: number, role: string, shape?: readonly number[]): string {
-    const name = onnx.input[position]!;
     const { dims, data } = this.constant(onnx, position, role);
-    return this.builder.constant(name, shape ?? dims, data);
+    return this.addConstant(onnx.input[position]!, shape ?? dims, data);
+  }
+
+  /** Adds a constant under this name or, where another node uses the name for another view of the same data, a longer one. */
+  addConstant(name: string, shape: readonly number[], values: Float64Array): string {
+    for (let free = name; ; free += "'") {
+      const known = this.builder.has(free) ? this.builder.tensor(free) : undefined;
+      if (known === undefined) return this.builder.constant(free, shape, values);
+      const same = known.shape.join() === shape.join() && known.values?.every((v, i) => Object.is(v, values[i]));
+      if (same) return free;
+    }
   }
 
   /** The name of an input that is a feature map (not a constant). */
   activation(onnx: OnnxNode, position: number): string {
     const name = onnx.input[position] ?? "";
-    if (!this.builder.has(name) || this.constants.has(name))
-      throw new Unsupported(`its input ${position} is not a feature map`, "Fold constant arithmetic before exporting.");
+    if (this.constants.has(name))
+      throw new Unsupported(`its input ${position} is a constant`, "Fold constant arithmetic before exporting.");
+    if (!this.builder.has(name))
+      throw new Unsupported(`nothing makes its input "${name}"`, "Give the model one input, the image.");
     return name;
   }
 }

@@ -2,16 +2,27 @@
 import { HedgeError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { verifyGraph } from "../graph/verify.ts";
-import { describe, ImportContext, Unsupported } from "./context.ts";
+import { describe, ImportContext } from "./context.ts";
+import { edgeNodes } from "./edge-nodes.ts";
 import { type HybridMetadata, readMetadata } from "./metadata.ts";
 import { readNumbers } from "./onnx/tensor.ts";
 import type { OnnxModel, OnnxNode } from "./onnx/types.ts";
-import { importFunctionOf } from "./registry.ts";
+import { Unsupported } from "./onnx/unsupported.ts";
+import { importNode } from "./registry.ts";
 
 export interface ImportedModel {
   readonly metadata: HybridMetadata;
-  /** Input: the image; outputs: exit logits, then the cut. */
+  /** Input: the image, on the grid of its pixels; outputs: exit logits, then the cut. */
   readonly edge: Graph;
+}
+
+/** More are counted, not listed. */
+const MAX_LISTED = 20;
+
+interface Problem {
+  readonly node: OnnxNode;
+  readonly message: string;
+  readonly remedy: string;
 }
 
 /**
@@ -21,40 +32,47 @@ export interface ImportedModel {
  */
 export function importEdge(model: OnnxModel, file: string): ImportedModel {
   const metadata = readMetadata(model, file);
+  const { cut, exit, input } = metadata;
+  const nodes = edgeNodes(model, [exit.logits, cut], file);
   const context = new ImportContext(file, metadata.name);
-  for (const tensor of model.graph.initializer) {
-    const { dims, data } = readNumbers(tensor, file);
-    context.constants.set(tensor.name ?? "", { dims, data });
-  }
-  context.builder.input(metadata.input.name, inputShape(model, metadata.input.name, file));
+  readConstants(context, model, nodes);
+  // Pixels are the bytes -128 ... 127.
+  const pixels = { step: input.pixelStep, min: -128, max: 127 };
+  context.builder.input(input.name, inputShape(model, input.name, file), pixels);
 
-  const problems: { node: OnnxNode; message: string; remedy: string }[] = [];
-  for (const node of edgeNodes(model, [metadata.exit.logits, metadata.cut], file)) {
-    const importNode = importFunctionOf(node);
-    if (!importNode) {
-      problems.push({ node, message: "there is no such operator in the edge part", remedy: "" });
-      continue;
-    }
-    // After the first failure, inputs are missing by consequence: only unknown operators are still worth reporting.
-    if (problems.length > 0) continue;
+  const problems: Problem[] = [];
+  /** Tensors that are missing because of a problem: what reads them is no problem of its own. */
+  const missing = new Set<string>();
+  for (const node of nodes) {
     try {
-      importNode(context, node);
+      importNode(context, node, missing);
     } catch (error) {
       if (!(error instanceof Unsupported)) throw error;
       problems.push({ node, message: error.message, remedy: error.remedy });
     }
+    for (const output of node.output)
+      if (!context.builder.has(output) && !context.constants.has(output)) missing.add(output);
   }
   if (problems.length > 0) throw unsupported(file, problems);
-  return { metadata, edge: verifyGraph(context.builder.build([metadata.exit.logits, metadata.cut])) };
+  checkOutputs(context, metadata);
+  return { metadata, edge: verifyGraph(context.builder.build([exit.logits, cut])) };
 }
 
-function unsupported(file: string, problems: { node: OnnxNode; message: string; remedy: string }[]): HedgeError {
-  const list = problems.map(({ node, message, remedy }) => `  ${describe(node)}: ${message}${remedy && `. ${remedy}`}`);
+function readConstants(context: ImportContext, model: OnnxModel, nodes: readonly OnnxNode[]): void {
+  const read = new Set(nodes.flatMap((node) => node.input));
+  for (const tensor of model.graph.initializer)
+    if (read.has(tensor.name ?? "")) context.constants.set(tensor.name ?? "", readNumbers(tensor, context.file));
+}
+
+function unsupported(file: string, problems: readonly Problem[]): HedgeError {
+  const listed = problems.slice(0, MAX_LISTED);
+  const list = listed.map(({ node, message, remedy }) => `  ${describe(node)}: ${message}. ${remedy}`);
+  if (problems.length > MAX_LISTED) list.push(`  and ${problems.length - MAX_LISTED} more`);
   const plural = problems.length === 1 ? "One node does" : `${problems.length} nodes do`;
   return new HedgeError(
     "input",
     `${file}: ${plural} not compile for the device:\n${list.join("\n")}`,
-    "Replace them, or move the cut (metadata hedge.cut) in front of them.",
+    "Change them and export the model again, or move the cut (metadata hedge.cut) in front of them.",
   );
 }
 
@@ -70,55 +88,32 @@ function inputShape(model: OnnxModel, name: string, file: string): number[] {
   if (dims.length !== 3 || dims.some((n) => !Number.isSafeInteger(n) || n < 1 || n > 4096))
     throw new HedgeError(
       "input",
-      `${file}: input "${name}" is [batch, ${dims.map((n) => n || "?")}], expected [batch, channels, height, width] with fixed sizes.`,
+      `${file}: input "${name}" is [${["batch", ...dims.map((n) => n || "?")].join(", ")}], expected [batch, channels, height, width] with fixed sizes.`,
       "Export the model with a static image size.",
     );
   return dims;
 }
 
-/** The nodes that the outputs need, in an order in which inputs come first. */
-function edgeNodes(model: OnnxModel, outputs: readonly string[], file: string): OnnxNode[] {
-  const producers = new Map<string, OnnxNode>();
-  for (const node of model.graph.node) for (const output of node.output) producers.set(output, node);
-  for (const output of outputs)
-    if (!producers.has(output))
+function checkOutputs({ builder, file }: ImportContext, { exit, cut, classes }: HybridMetadata): void {
+  for (const name of [exit.logits, cut])
+    if (!builder.has(name))
       throw new HedgeError(
         "input",
-        `${file}: no node makes the tensor "${output}" that the metadata names.`,
+        `${file}: "${name}" does not depend on the image.`,
         "Correct hedge.cut or hedge.exits.",
       );
-  const needed = new Set<OnnxNode>();
-  const waiting = [...outputs];
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    const node = producers.get(name);
-    if (!node || needed.has(node)) continue;
-    needed.add(node);
-    waiting.push(...node.input);
-  }
-  return topological(
-    [...model.graph.node].filter((node) => needed.has(node)),
-    producers,
-    file,
-  );
-}
-
-/** ONNX demands this order of files, but not every exporter keeps it. */
-function topological(nodes: OnnxNode[], producers: Map<string, OnnxNode>, file: string): OnnxNode[] {
-  const done = new Set<OnnxNode>();
-  const open = new Set<OnnxNode>();
-  const order: OnnxNode[] = [];
-  const visit = (node: OnnxNode): void => {
-    if (done.has(node)) return;
-    if (open.has(node))
-      throw new HedgeError("input", `${file}: ${describe(node)} depends on itself.`, "Export the model again.");
-    open.add(node);
-    for (const input of node.input) {
-      const producer = producers.get(input);
-      if (producer) visit(producer);
-    }
-    done.add(node);
-    order.push(node);
-  };
-  for (const node of nodes) visit(node);
-  return order;
+  const { shape } = builder.tensor(exit.logits);
+  if (shape.length !== 1 || shape[0] !== classes.length)
+    throw new HedgeError(
+      "input",
+      `${file}: the exit's logits "${exit.logits}" have the shape [${shape}] for ${classes.length} classes.`,
+      "Correct hedge.classes or hedge.exits in its metadata.",
+    );
+  const map = builder.tensor(cut).shape;
+  if (map.length !== 3)
+    throw new HedgeError(
+      "input",
+      `${file}: the cut "${cut}" has the shape [${map}], and a cut goes through a feature map [channels, height, width].`,
+      "Correct hedge.cut in its metadata.",
+    );
 }

@@ -3,10 +3,11 @@
 import type { Attributes } from "../graph/graph.ts";
 import type { Operator } from "../graph/operator.ts";
 import { bipolarQuant } from "../graph/operators/bipolar-quant.ts";
-import { quant, ROUNDING } from "../graph/operators/quant.ts";
-import { type ImportContext, Unsupported } from "./context.ts";
-import { intAttribute, stringAttribute } from "./onnx/attributes.ts";
+import { quant } from "../graph/operators/quant.ts";
+import type { ImportContext } from "./context.ts";
+import { checkScales, rangeOfNode, roundingOfNode } from "./onnx/quant-node.ts";
 import type { OnnxNode } from "./onnx/types.ts";
+import { Unsupported } from "./onnx/unsupported.ts";
 
 function quantize(context: ImportContext, onnx: OnnxNode, operator: Operator, attributes: Attributes): void {
   const constant = context.constants.get(onnx.input[0]!);
@@ -20,26 +21,23 @@ function quantize(context: ImportContext, onnx: OnnxNode, operator: Operator, at
 }
 
 export function importQuant(context: ImportContext, onnx: OnnxNode): void {
-  const rounding = stringAttribute(onnx, "rounding_mode", "ROUND").toUpperCase();
-  if (!(rounding in ROUNDING))
-    throw new Unsupported(`its rounding mode is ${rounding}`, `Use one of ${Object.keys(ROUNDING).join(", ")}.`);
   const bits = context.scalar(onnx, 3, "bit width");
-  if (!Number.isInteger(bits) || bits < 1 || bits > 32)
-    throw new Unsupported(`its bit width is ${bits}`, "Use 1 to 32 bits.");
-  const scale = context.scalar(onnx, 1, "scale");
-  if (!(scale > 0)) throw new Unsupported(`its scale is ${scale}`, "Use a positive scale.");
-  quantize(context, onnx, quant, {
-    scale,
-    zero: context.scalar(onnx, 2, "zero point"),
-    bits,
-    signed: intAttribute(onnx, "signed", 1),
-    narrow: intAttribute(onnx, "narrow", 0),
-    rounding,
-  });
+  const { signed, narrow, bipolar } = rangeOfNode(onnx, bits);
+  const rounding = roundingOfNode(onnx);
+  const zero = context.scalar(onnx, 2, "zero point");
+  if (!Number.isFinite(zero)) throw new Unsupported(`its zero point is ${zero}`, "Use a finite zero point.");
+  if (bipolar && zero !== 0)
+    throw new Unsupported(`it has one signed bit and the zero point ${zero}`, "Use a zero point of 0.");
+  if (bipolar) quantize(context, onnx, bipolarQuant, { scale: scaleOf(context, onnx) });
+  else quantize(context, onnx, quant, { scale: scaleOf(context, onnx), zero, bits, signed, narrow, rounding });
 }
 
 export function importBipolarQuant(context: ImportContext, onnx: OnnxNode): void {
+  quantize(context, onnx, bipolarQuant, { scale: scaleOf(context, onnx) });
+}
+
+function scaleOf(context: ImportContext, onnx: OnnxNode): number {
   const scale = context.scalar(onnx, 1, "scale");
-  if (!(scale > 0)) throw new Unsupported(`its scale is ${scale}`, "Use a positive scale.");
-  quantize(context, onnx, bipolarQuant, { scale });
+  checkScales([scale]);
+  return scale;
 }

@@ -1,5 +1,5 @@
 /**
- * Uniform quantiser (QONNX Quant): y = (clip(round(x / scale + zero), low, high) - zero) * scale, `low` and `high` by bits, signedness
+ * Uniform quantiser (QONNX Quant): y = (round(clip(x / scale + zero, low, high)) - zero) * scale, `low` and `high` by bits, signedness
  * and narrow range. Scale and zero point are single values.
  */
 
@@ -7,19 +7,25 @@ import { type Node, numberOf } from "../graph.ts";
 import { isPowerOfTwo } from "../grid.ts";
 import type { Operator } from "../operator.ts";
 
-/** QONNX's rounding modes; the names are those of its specification. */
+const { fround } = Math;
+
+/**
+ * QONNX's rounding modes; the names are those of its specification. Each step is rounded to float32, as by the runtimes that have to agree:
+ * just below a half, adding one half in float32 already gives 1.
+ */
 export const ROUNDING: Readonly<Record<string, (x: number) => number>> = {
   ROUND: roundHalfEven,
+  HALF_EVEN: roundHalfEven,
   CEIL: Math.ceil,
   FLOOR: Math.floor,
   UP: (x) => Math.sign(x) * Math.ceil(Math.abs(x)),
   DOWN: Math.trunc,
   ROUND_TO_ZERO: Math.trunc,
-  HALF_UP: (x) => Math.sign(x) * Math.floor(Math.abs(x) + 0.5),
-  HALF_DOWN: (x) => Math.sign(x) * Math.ceil(Math.abs(x) - 0.5),
+  HALF_UP: (x) => Math.sign(x) * Math.floor(fround(Math.abs(x) + 0.5)),
+  HALF_DOWN: (x) => Math.sign(x) * Math.ceil(fround(Math.abs(x) - 0.5)),
 };
 
-export function roundHalfEven(x: number): number {
+function roundHalfEven(x: number): number {
   const down = Math.floor(x);
   const rest = x - down;
   if (rest !== 0.5) return rest < 0.5 ? down : down + 1;
@@ -52,6 +58,10 @@ export const quant: Operator = {
     const zero = numberOf(node, "zero");
     const round = ROUNDING[String(node.attributes.rounding)]!;
     const { low, high } = rangeOf(node);
-    return x!.values.map((v) => (Math.min(Math.max(round(v / scale + zero), low), high) - zero) * scale);
+    // Every step in float32, too: for a scale that is no power of two it decides at which value a level begins.
+    return x!.values.map((v) => {
+      const clipped = Math.min(Math.max(fround(fround(v / scale) + zero), low), high);
+      return fround(fround(round(clipped) - zero) * scale);
+    });
   },
 };

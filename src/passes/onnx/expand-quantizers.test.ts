@@ -3,9 +3,10 @@ import { describe, expect, it } from "vitest";
 import { OrtModel } from "../../explore/ort.ts";
 import { floats, model, node, QONNX_DOMAIN, value } from "../../import/onnx/build.ts";
 import { encodeModel } from "../../import/onnx/codec.ts";
+import { isQonnx } from "../../import/onnx/quant-node.ts";
 import { readTensor } from "../../import/onnx/tensor.ts";
 import type { OnnxModel, OnnxTensor } from "../../import/onnx/types.ts";
-import { expandQuantizers, isQonnx } from "./expand-quantizers.ts";
+import { expandQuantizers } from "./expand-quantizers.ts";
 
 interface Spec {
   readonly scale: number;
@@ -27,8 +28,10 @@ function defined(x: number, { scale, zero, bits, signed, narrow, mode }: Spec): 
   const sign = Math.sign(clipped);
   const half = Math.abs(magnitude - Math.trunc(magnitude)) === 0.5;
   const nearest = Math.floor(Math.fround(magnitude + 0.5));
+  const even = half ? sign * 2 * Math.round(magnitude / 2) : Math.round(clipped);
   const integers: Record<string, number> = {
-    ROUND: half ? sign * 2 * Math.round(magnitude / 2) : Math.round(clipped),
+    ROUND: even,
+    HALF_EVEN: even,
     FLOOR: Math.floor(clipped),
     CEIL: Math.ceil(clipped),
     UP: sign * Math.ceil(magnitude),
@@ -71,7 +74,7 @@ async function run(expanded: OnnxModel, x: readonly number[]): Promise<number[]>
   return [...result.get("y")!.data].map((y) => y + 0);
 }
 
-const MODES = ["ROUND", "FLOOR", "CEIL", "UP", "DOWN", "ROUND_TO_ZERO", "HALF_UP", "HALF_DOWN"];
+const MODES = ["ROUND", "HALF_EVEN", "FLOOR", "CEIL", "UP", "DOWN", "ROUND_TO_ZERO", "HALF_UP", "HALF_DOWN"];
 const NOTABLE = [
   -1e6, -2.5, -1.5, -1, -0.75, -0.5, -0.25, -0, 0, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 3.5, 127, 127.5, 128, 255.5, 1e6,
 ];
@@ -143,7 +146,7 @@ describe("Quant", () => {
     expect(dims).toEqual([3, 2, 2]);
     expect([...data]).toEqual([0, 0, 0, 1, 0, 2, 2, 2, 2, 2.25, 2.5, 2.75]);
     parts.graph.initializer[1] = floats("s", [2, 1, 1], [1, 2]);
-    expect(() => expandQuantizers(parts, "m.onnx")).toThrow(/a parameter of Quant "Quant:q" has the shape \[2,1,1\]/);
+    expect(() => expandQuantizers(parts, "m.onnx")).toThrow(/Quant "Quant:q": a parameter of the shape \[2,1,1\]/);
   });
 
   it("takes narrow range when it does not say, as QONNX does", async () => {
@@ -207,14 +210,22 @@ describe("a model", () => {
     m.graph.initializer[index] = floats(name, [], [value]);
   };
   it.each<[string, (m: OnnxModel) => unknown, RegExp]>([
-    ["another operator of QONNX", (m) => Object.assign(m.graph.node[0]!, { opType: "FloatQuant" }), /does not expand/],
+    [
+      "another operator of QONNX",
+      (m) => Object.assign(m.graph.node[0]!, { opType: "FloatQuant" }),
+      /FloatQuant "Quant:y": this operator of QONNX cannot be expanded/,
+    ],
     [
       "an unknown rounding mode",
       (m) => Object.assign(m.graph.node[0]!.attribute[2]!, { s: Buffer.from("DPU") }),
-      /rounding mode "DPU"/,
+      /Quant "Quant:y": its rounding mode is "DPU"/,
     ],
-    ["a computed bit width", (m) => m.graph.node[0]!.input.splice(3, 1, "x"), /bit width of Quant "Quant:y"/],
-    ["0 bits", (m) => set(m, 2, 0), /bit width of 0/],
+    [
+      "a computed bit width",
+      (m) => m.graph.node[0]!.input.splice(3, 1, "x"),
+      /Quant "Quant:y": its bit width is not a single constant/,
+    ],
+    ["0 bits", (m) => set(m, 2, 0), /bit width is 0/],
     ["a scale of 0", (m) => set(m, 0, 0), /not positive/],
     ["a missing input", (m) => m.graph.node[0]!.input.pop(), /lacks input 3/],
     ["an old operator set", (m) => m.opsetImport.splice(0, 1, { domain: "", version: 9 }), /operator set 9/],

@@ -4,16 +4,17 @@
  * are powers of two, all of it is exact in float32. Quantisers of constants are evaluated here.
  */
 import { HedgeError } from "../../errors.ts";
-import { intAttribute, isStandardDomain, nodeTitle, stringAttribute } from "../../import/onnx/attributes.ts";
-import { floats, node as makeNode, QONNX_DOMAIN } from "../../import/onnx/build.ts";
+import { ROUNDING } from "../../graph/operators/quant.ts";
+import { isStandardDomain, nodeTitle } from "../../import/onnx/attributes.ts";
+import { floats, node as makeNode } from "../../import/onnx/build.ts";
+import { checkScales, isQonnx, QONNX_DOMAINS, rangeOfNode, roundingOfNode } from "../../import/onnx/quant-node.ts";
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../../import/onnx/types.ts";
+import { Unsupported } from "../../import/onnx/unsupported.ts";
 import { constantInput, constantsOf, dropUnused } from "./dataflow.ts";
-import { type NodeChain, ROUNDINGS } from "./rounding.ts";
+import { type NodeChain, ROUNDING_NODES } from "./rounding.ts";
 
 /** Clip with bounds as inputs, Round, and comparison operators that are not functions. */
 const MIN_OPSET = 12;
-/** Domains under which QONNX's operators have been published. */
-const DOMAINS = new Set([QONNX_DOMAIN, "onnx.brevitas", "finn.custom_op.general"]);
 
 interface Constant {
   readonly dims: readonly number[];
@@ -25,11 +26,6 @@ interface Work {
   readonly file: string;
   readonly constants: Map<string, OnnxTensor>;
   readonly added: OnnxTensor[];
-}
-
-/** Whether a node is one of QONNX's operators. */
-export function isQonnx(node: OnnxNode): boolean {
-  return DOMAINS.has(node.domain ?? "");
 }
 
 /**
@@ -53,11 +49,21 @@ export function expandQuantizers(model: OnnxModel, file: string): OnnxModel {
   return {
     ...model,
     graph: dropUnused({ ...model.graph, node, initializer }),
-    opsetImport: model.opsetImport.filter(({ domain }) => !DOMAINS.has(domain ?? "")),
+    opsetImport: model.opsetImport.filter(({ domain }) => !QONNX_DOMAINS.has(domain ?? "")),
   };
 }
 
 function expand(node: OnnxNode, work: Work): OnnxNode[] {
+  try {
+    return expansionOf(node, work);
+  } catch (cause) {
+    if (!(cause instanceof Unsupported)) throw cause;
+    throw new HedgeError("input", `${work.file}: ${nodeTitle(node)}: ${cause.message}.`, cause.remedy, { cause });
+  }
+}
+
+function expansionOf(node: OnnxNode, work: Work): OnnxNode[] {
+  if (!node.output[0]) throw new Unsupported("it has no output", "Export the model again.");
   switch (node.opType) {
     case "Quant":
     case "IntQuant":
@@ -67,11 +73,7 @@ function expand(node: OnnxNode, work: Work): OnnxNode[] {
     case "Trunc":
       return expandTrunc(node, work);
     default:
-      throw new HedgeError(
-        "input",
-        `${work.file}: ${nodeTitle(node)} is an operator of QONNX that Hedge does not expand.`,
-        "Use Quant, BipolarQuant or Trunc.",
-      );
+      throw new Unsupported("this operator of QONNX cannot be expanded", "Use Quant, BipolarQuant or Trunc.");
   }
 }
 
@@ -111,61 +113,25 @@ function isAll(constant: Constant | undefined, value: number): boolean {
   return constant?.data.every((each) => each === value) ?? false;
 }
 
-function roundingOf(node: OnnxNode, fallback: string, file: string) {
-  const mode = stringAttribute(node, "rounding_mode", fallback).toUpperCase();
-  const rounding = ROUNDINGS.get(mode);
-  if (rounding) return rounding;
-  throw new HedgeError(
-    "input",
-    `${file}: ${nodeTitle(node)} has the rounding mode "${mode}".`,
-    `Use one of ${[...ROUNDINGS.keys()].join(", ")}.`,
-  );
-}
-
-interface Range {
-  readonly low: number;
-  readonly high: number;
-}
-
-/** Smallest and largest integer, from the bit width at input `index` and the attributes `signed` and `narrow`. */
-function rangeOf(node: OnnxNode, index: number, narrowByDefault: 0 | 1, work: Work): Range & { bipolar: boolean } {
-  const bits = scalarInput(node, index, "bit width", work);
-  if (!(bits >= 1 && bits <= 32)) {
-    throw new HedgeError("input", `${work.file}: ${nodeTitle(node)} has a bit width of ${bits}.`, "Use 1 to 32 bits.");
-  }
-  const narrow = intAttribute(node, "narrow", narrowByDefault) === 0 ? 0 : 1;
-  if (intAttribute(node, "signed", 1) === 0) return { low: 0, high: 2 ** bits - 1 - narrow, bipolar: false };
-  return { low: -(2 ** (bits - 1)) + narrow, high: 2 ** (bits - 1) - 1, bipolar: bits === 1 };
-}
-
 function scalarInput(node: OnnxNode, index: number, what: string, work: Work): number {
   const constant = constantInput(work.constants, node, index, work.file);
   if (constant?.data.length === 1) return constant.data[0]!;
-  throw new HedgeError(
-    "input",
-    `${work.file}: the ${what} of ${nodeTitle(node)} is not a single constant.`,
-    "Make it an initialiser with one value.",
-  );
+  throw new Unsupported(`its ${what} is not a single constant`, "Make it an initialiser with one value.");
 }
 
 /** y = (round(clip(x / scale + zero)) - zero) * scale; signed and 1 bit wide, QONNX takes the sign instead of rounding. */
 function expandQuant(node: OnnxNode, work: Work): OnnxNode[] {
-  const { low, high, bipolar } = rangeOf(node, 3, 1, work);
-  const rounding = roundingOf(node, "ROUND", work.file);
+  const { low, high, bipolar } = rangeOfNode(node, scalarInput(node, 3, "bit width", work));
+  const rounding = roundingOfNode(node);
   const x = constantInput(work.constants, node, 0, work.file);
   const scale = constantInput(work.constants, node, 1, work.file);
   const zero = constantInput(work.constants, node, 2, work.file);
-  if (scale && !scale.data.every((each) => each > 0)) {
-    throw new HedgeError(
-      "input",
-      `${work.file}: a scale of ${nodeTitle(node)} is not positive.`,
-      "Use positive scales.",
-    );
-  }
+  checkScales(scale?.data ?? []);
   if (x && scale && zero) {
+    const round = ROUNDING[rounding]!;
     return fold(node, x, [scale, zero], work, (v, [s, z]) => {
       const scaled = Math.fround(Math.fround(v / s!) + z!);
-      const level = bipolar ? (scaled >= 0 ? 1 : -1) : rounding.apply(Math.min(Math.max(scaled, low), high));
+      const level = bipolar ? (scaled >= 0 ? 1 : -1) : round(Math.min(Math.max(scaled, low), high));
       return Math.fround(Math.fround(level - z!) * s!);
     });
   }
@@ -176,7 +142,7 @@ function expandQuant(node: OnnxNode, work: Work): OnnxNode[] {
   let y = scales ? chain.op("Div", input, scaleName) : input;
   if (shifts) y = chain.op("Add", y, zeroName);
   if (bipolar) y = signOf(chain, y);
-  else y = rounding.emit(chain, chain.op("Clip", y, chain.scalar(low), chain.scalar(high)));
+  else y = ROUNDING_NODES[rounding]!(chain, chain.op("Clip", y, chain.scalar(low), chain.scalar(high)));
   if (shifts) y = chain.op("Sub", y, zeroName);
   if (scales) y = chain.op("Mul", y, scaleName);
   return chain.finish(y, node.output[0]!);
@@ -191,6 +157,7 @@ function signOf(chain: Chain, x: string): string {
 function expandBipolar(node: OnnxNode, work: Work): OnnxNode[] {
   const x = constantInput(work.constants, node, 0, work.file);
   const scale = constantInput(work.constants, node, 1, work.file);
+  checkScales(scale?.data ?? []);
   if (x && scale) return fold(node, x, [scale], work, (v, [s]) => (v >= 0 ? 1 : -1) * s!);
   const chain = new Chain(node.output[0]!, work);
   const sign = signOf(chain, node.input[0]!);
@@ -203,22 +170,22 @@ function expandBipolar(node: OnnxNode, work: Work): OnnxNode[] {
  */
 function expandTrunc(node: OnnxNode, work: Work): OnnxNode[] {
   if (node.input.length < 7) {
-    throw new HedgeError(
-      "input",
-      `${work.file}: ${nodeTitle(node)} has the ${node.input.length} inputs of an older QONNX, which name no output scale.`,
+    throw new Unsupported(
+      `it has the ${node.input.length} inputs of an older QONNX, which name no output scale`,
       "Export it with QONNX 0.4 or later, whose Trunc has seven inputs.",
     );
   }
   const scale = scalarInput(node, 1, "scale", work);
   const zero = scalarInput(node, 2, "zero point", work);
   const outputScale = scalarInput(node, 4, "output scale", work);
-  const { low, high } = rangeOf(node, 6, 0, work);
-  const rounding = roundingOf(node, "FLOOR", work.file);
+  checkScales([scale, outputScale]);
+  const { low, high } = rangeOfNode(node, scalarInput(node, 6, "bit width", work), 0);
+  const rounding = roundingOfNode(node, "FLOOR");
   const divisor = 2 ** Math.round(Math.log2(outputScale / scale));
   const chain = new Chain(node.output[0]!, work);
   let y = chain.op("Add", chain.op("Div", node.input[0]!, chain.scalar(scale)), chain.scalar(zero));
   y = chain.op("Div", chain.op("Round", y), chain.scalar(divisor));
-  y = rounding.emit(chain, chain.op("Clip", y, chain.scalar(low), chain.scalar(high)));
+  y = ROUNDING_NODES[rounding]!(chain, chain.op("Clip", y, chain.scalar(low), chain.scalar(high)));
   y = chain.op("Mul", chain.op("Sub", y, chain.scalar(zero / divisor)), chain.scalar(outputScale));
   return chain.finish(y, node.output[0]!);
 }
@@ -232,7 +199,7 @@ function fold(
   evaluate: (value: number, parameters: readonly number[]) => number,
 ): OnnxNode[] {
   const output = node.output[0]!;
-  const picks = parameters.map((parameter) => broadcast(parameter, x.dims, node, work.file));
+  const picks = parameters.map((parameter) => broadcast(parameter, x.dims));
   const data = Float32Array.from(x.data, (value, i) =>
     evaluate(
       value,
@@ -246,14 +213,13 @@ function fold(
 }
 
 /** For the i-th element of a tensor of shape `dims`, the parameter's value there (axes are matched from the last). */
-function broadcast(parameter: Constant, dims: readonly number[], node: OnnxNode, file: string): (i: number) => number {
+function broadcast(parameter: Constant, dims: readonly number[]): (i: number) => number {
   const { data } = parameter;
   if (data.length === 1) return () => data[0]!;
   const own = [...new Array(Math.max(0, dims.length - parameter.dims.length)).fill(1), ...parameter.dims];
   if (own.length > dims.length || own.some((dim, axis) => dim !== 1 && dim !== dims[axis])) {
-    throw new HedgeError(
-      "input",
-      `${file}: a parameter of ${nodeTitle(node)} has the shape [${parameter.dims}], which does not fit [${dims}].`,
+    throw new Unsupported(
+      `a parameter of the shape [${parameter.dims}] does not fit [${dims}]`,
       "Give one value, or one per channel.",
     );
   }
