@@ -1,11 +1,21 @@
-"""Accuracy, coverage and the threshold curve of a hybrid network."""
+"""Accuracy, coverage and the threshold curve of a hybrid network.
+
+    python3 -m hedge_train.evaluate --checkpoint runs/demo/checkpoint.pt --data data/cifar10
+
+prints one line of JSON a threshold, on the test images; also of networks trained with --no-grid.
+"""
+
+import argparse
+import json
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from . import data
-from .network import HybridResNet
+from .network import HybridResNet, Shape
+from .quantizers import use_grid
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -40,3 +50,26 @@ def summary(exit_logits: Tensor, final_logits: Tensor, labels: np.ndarray, thres
         "accuracy_offloaded": mean(final_right[~stays]),
         "accuracy_system": mean(system),
     }
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="hedge_train.evaluate", description=__doc__.split("\n")[0])
+    parser.add_argument("--checkpoint", type=Path, required=True, help="checkpoint.pt of hedge_train.train")
+    parser.add_argument("--data", type=Path, required=True, help="folder with test.bin (hedge data cifar10)")
+    parser.add_argument("--thresholds", type=float, nargs="+", default=[0.3, 0.5, 0.7], help="of the exit, in nats")
+    args = parser.parse_args(argv)
+    if not args.checkpoint.is_file():
+        raise SystemExit(f"{args.checkpoint}: no such file. Train first: python3 -m hedge_train.train --help")
+    torch.set_num_threads(1)
+    saved = torch.load(args.checkpoint, map_location="cpu", weights_only=False)
+    use_grid(not saved["settings"].get("no_grid"))
+    net = HybridResNet(Shape(**saved["shape"]))
+    net.load_state_dict(saved["net"])
+    images, labels = data.load(args.data / "test.bin")
+    logits = logits_of(net, images)
+    for threshold in args.thresholds:
+        print(json.dumps({"epoch": saved["epoch"], **summary(*logits, labels, threshold)}))
+
+
+if __name__ == "__main__":
+    main()
