@@ -12,6 +12,8 @@ import { quantRange } from "../graph/operators/quant.ts";
 
 /** Above this many integers per channel the thresholds would not fit a device anyway. */
 const MAX_INTEGERS = 1 << 16;
+/** Above this many in all channels a compilation would take minutes: 16 bits in 64 channels. */
+const MAX_EVALUATIONS = 1 << 22;
 const MAX_LEVELS = 16;
 
 export function foldBatchNorm(graph: Graph): Graph {
@@ -20,7 +22,8 @@ export function foldBatchNorm(graph: Graph): Graph {
     if (
       node.op === "batchNorm" &&
       consumersOf(graph, node.output).every((reader) => levelsOf(reader)) &&
-      !graph.outputs.includes(node.output)
+      !graph.outputs.includes(node.output) &&
+      tensorOf(graph, node.inputs[0]!).grid
     )
       folded.add(node.output);
   return rewriteGraph(graph, (node, builder) => {
@@ -82,6 +85,12 @@ function thresholdsOf(
       "Quantise its input to 16 bits or fewer.",
     );
   const channels = source.shape[0]!;
+  if (channels * integers > MAX_EVALUATIONS)
+    throw new HedgeError(
+      "input",
+      `Node "${quantiser.name}" quantises ${channels} channels of ${integers} possible values each, too many to tabulate.`,
+      "Quantise its input to 8 bits.",
+    );
   const thresholds: number[] = [];
   const rising: number[] = [];
   for (let c = 0; c < channels; c++) {

@@ -3,7 +3,7 @@
 import { elementCount, type Node, numberOf, numbersOf } from "../graph/graph.ts";
 import { isPowerOfTwo, shiftBetween } from "../graph/grid.ts";
 import { convGeometry } from "../graph/operators/conv.ts";
-import { type Draft, flooringQuant, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { bufferName, type Draft, type Matcher, noKernel, SLACK } from "./draft.ts";
 import { poolsInPlace } from "./in-place.ts";
 import { bytesPerPixel, gatherWords, packFilter, packPadPixel, packThresholds } from "./packing.ts";
 import type { Shortcut } from "./plan.ts";
@@ -12,13 +12,18 @@ import type { Shortcut } from "./plan.ts";
 export const RECORD_TAIL_BYTES = 8;
 /** Layers of one shape share a function, and so the shift in it: smaller ones are raised to this by scaling alpha up. */
 const COMMON_SHIFT = 12;
+/** Pixels of a shortcut's window, which are unrolled. */
+const MAX_WINDOW = 64;
+/** Words of a filter: each is held in a local, and locals lie on wasm3's stack. */
+const MAX_WORDS = 80;
 
 /**
  * @param quantiser the quant node whose result the layer makes
  * @param sum what it quantises: alpha * conv, with or without a shortcut
  */
 export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Draft {
-  flooringQuant(quantiser);
+  const outputStep = match.flooringQuant(quantiser, -128, 127);
+  const sumGrid = match.grid(sum.output, sum);
   const [scaled, shortcutTensor] = operandsOf(match, sum);
   const conv = match.expect("conv", scaled.inputs[0]!, scaled);
   const sign = match.expect("threshold", conv.inputs[0]!, conv);
@@ -48,8 +53,7 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
   const outputShape = match.tensor(quantiser.output).shape;
   const [channels, height, width] = input.shape as [number, number, number];
   const outputs = outputShape[0]!;
-  const outputStep = match.tensor(quantiser.output).grid!.step;
-  const ownShift = shiftBetween(outputStep, match.tensor(sum.output).grid!.step);
+  const ownShift = shiftBetween(outputStep, sumGrid.step);
   if (ownShift < 0 || ownShift > 30) noKernel(`Node "${quantiser.name}" quantises finer than its input's grid`);
   const shift = Math.max(ownShift, COMMON_SHIFT);
   /** What the integer 1 of the accumulator is worth. */
@@ -57,6 +61,11 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
   const shortcut = planShortcut(match, shortcutTensor, sign.inputs[0]!, unit, sum);
 
   const words = gatherWords(kernel[0], kernel[1] * bytesPerPixel(channels));
+  if (words.length > MAX_WORDS)
+    noKernel(
+      `Node "${conv.name}" (conv) looks at ${words.length} words of 64 bits per pixel, more than ${MAX_WORDS}`,
+      "Use fewer channels or a smaller kernel.",
+    );
   const { table, flipped } = packThresholds(match.tensor(sign.inputs[1]!).values!, numbersOf(sign, "rising"));
   const taps = channels * kernel[0] * kernel[1];
   const padPixel = packPadPixel(channels, padValue > 0, flipped);
@@ -68,7 +77,9 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
   const weights = new Uint8Array(header.length + outputs * record);
   weights.set(header);
   const view = new DataView(weights.buffer);
-  const reach = (Math.max(alpha.grid.max, -alpha.grid.min) * alpha.grid.step * 2 * taps) / unit;
+  const added = shortcut.kind === "none" ? 0 : match.grid(shortcutTensor!, sum);
+  const shortcutReach = added === 0 ? 0 : (Math.max(added.max, -added.min) * added.step) / unit;
+  const reach = (Math.max(alpha.grid.max, -alpha.grid.min) * alpha.grid.step * 2 * taps) / unit + shortcutReach;
   if (reach >= 2 ** 31) noKernel(`Node "${scaled.name}" (mul) overflows 32 bits`, "Use fewer bits for alpha.");
   for (let k = 0; k < outputs; k++) {
     const at = header.length + k * record;
@@ -79,7 +90,7 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
     view.setInt32(at + words.length * 8 + 4, 2 * factor, true);
   }
   const bitsBytes = (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]) * pixelBytes;
-  const [scratch, bits] = [`${quantiser.output}/weights`, `${quantiser.output}/bits`];
+  const [scratch, bits] = [bufferName("weights", quantiser.output), bufferName("bits", quantiser.output)];
   return {
     name: quantiser.output,
     buffers: [
@@ -141,7 +152,7 @@ function operandsOf(match: Matcher, sum: Node): [Node, string | undefined] {
 
 function planShortcut(match: Matcher, tensor: string | undefined, stream: string, unit: number, sum: Node): Shortcut {
   if (tensor === undefined) return { kind: "none" };
-  const leftShift = shiftBetween(match.tensor(tensor).grid!.step, unit);
+  const leftShift = shiftBetween(match.grid(tensor, sum).step, unit);
   if (leftShift > 30) noKernel(`Node "${sum.name}" adds tensors whose steps are 2^${leftShift} apart`);
   if (tensor === stream) return { kind: "identity", leftShift };
   const pad = match.maybe("pad", tensor);
@@ -156,9 +167,14 @@ function planShortcut(match: Matcher, tensor: string | undefined, stream: string
     noKernel(`Node "${pad.name}" (pad) in a shortcut does more than add zero channels behind`);
   const pool = match.expect("averagePool", pad ? pad.inputs[0]! : tensor, pad ?? sum);
   const [kh, kw] = numbersOf(pool, "kernel") as [number, number];
-  if (pool.inputs[0] !== stream || numbersOf(pool, "strides").join() !== [kh, kw].join() || !isPowerOfTwo(kh * kw))
+  if (
+    pool.inputs[0] !== stream ||
+    numbersOf(pool, "strides").join() !== [kh, kw].join() ||
+    !isPowerOfTwo(kh * kw) ||
+    kh * kw > MAX_WINDOW
+  )
     noKernel(
-      `Node "${pool.name}" (averagePool) in a shortcut must pool the convolution's input by whole windows of a power of two`,
+      `Node "${pool.name}" (averagePool) in a shortcut must pool the convolution's input by whole windows of a power of two, at most ${MAX_WINDOW}`,
     );
   return { kind: "pooled", window: [kh, kw], leftShift };
 }

@@ -1,7 +1,11 @@
 /** Planning in two rounds: drafts say what buffers a layer needs; once memory is placed they become layers. */
 import { HedgeError } from "../errors.ts";
-import { type Graph, type Node, producerOf, type Tensor, tensorOf } from "../graph/graph.ts";
+import { elementCount, type Graph, type Node, producerOf, type Tensor, tensorOf } from "../graph/graph.ts";
+import type { Grid } from "../graph/grid.ts";
 import type { Layer, Region, WeightSlice } from "./plan.ts";
+
+/** One page, of which a module has one. */
+export const MEMORY_LIMIT = 65536;
 
 /** A buffer by name; the same name from several drafts is the same bytes. */
 export interface BufferRequest {
@@ -20,6 +24,14 @@ export interface Draft {
   readonly finish: (region: (name: string) => Region, weights: WeightSlice) => Layer;
 }
 
+/** The name of a buffer that is no tensor. Tensors' names hold no tab: import refuses control characters. */
+export function bufferName(purpose: string, tensor = ""): string {
+  return `${purpose}\t${tensor}`;
+}
+
+/** Where the host writes the image. */
+export const INPUT_BUFFER = bufferName("input");
+
 /** Buffers are read in 8-byte words: a word may begin in a buffer's last byte. */
 export const SLACK = 8;
 
@@ -35,7 +47,7 @@ export class Matcher {
   expect(op: string, tensor: string, reader: Node | undefined): Node {
     const node = producerOf(this.graph, tensor);
     if (node?.op === op) return node;
-    const found = node ? `${node.op} "${node.name}"` : "the model's input";
+    const found = node ? `${node.op} "${node.name}"` : tensor === this.graph.input ? "the image" : "a constant";
     const where = reader ? `Node "${reader.name}" (${reader.op})` : "The model";
     return noKernel(`${where} reads "${tensor}" from ${found}, where a kernel needs ${op}`);
   }
@@ -55,7 +67,39 @@ export class Matcher {
         `Node "${reader.name}" (${reader.op}) reads "${name}", which is not on a signed 8-bit grid`,
         "Put a Quant node of 8 bits with a power-of-two scale behind the node that makes it.",
       );
+    if (tensor.shape.length !== 3 || elementCount(tensor.shape) > MEMORY_LIMIT)
+      return noKernel(
+        `Node "${reader.name}" (${reader.op}) reads "${name}", whose shape [${tensor.shape}] is no feature map that fits ${MEMORY_LIMIT} bytes`,
+        "Use smaller images or fewer channels.",
+      );
     return tensor;
+  }
+
+  /** The grid of a tensor that a kernel computes in integers. */
+  grid(name: string, reader: Node): Grid {
+    return (
+      this.tensor(name).grid ??
+      noKernel(
+        `Node "${reader.name}" (${reader.op}) works on "${name}", which is off the integer grid`,
+        "Use Quant nodes with power-of-two scales and pooling windows of a power of two.",
+      )
+    );
+  }
+
+  /** Checks that a quantiser is what kernels end with: rounded down, clipped to exactly the given integers. Returns its step. */
+  flooringQuant(node: Node, low: number, high: number): number {
+    if (node.attributes.rounding !== "FLOOR")
+      noKernel(
+        `Node "${node.name}" rounds by ${node.attributes.rounding}, the kernels round down`,
+        'Train with rounding_mode "FLOOR" in the activation quantisers of the edge part.',
+      );
+    const { step, min, max } = this.grid(node.output, node);
+    if (min !== low || max !== high)
+      noKernel(
+        `Node "${node.name}" quantises to ${min} ... ${max}, the kernel to ${low} ... ${high}`,
+        `Use 8 bits, ${low < 0 ? "signed" : "unsigned"}, with narrow 0 and a zero point of 0.`,
+      );
+    return step;
   }
 }
 
@@ -64,13 +108,4 @@ export function noKernel(
   remedy = "Compare the model with docs/model-format.md, or train it with tools/train.",
 ): never {
   throw new HedgeError("input", `${message}.`, remedy);
-}
-
-/** A rounding shift that floors: the only rounding of the kernels so far. */
-export function flooringQuant(node: Node): void {
-  if (node.attributes.rounding !== "FLOOR")
-    noKernel(
-      `Node "${node.name}" rounds by ${node.attributes.rounding}, the kernels round down`,
-      'Train with rounding_mode "FLOOR" in the activation quantisers of the edge part.',
-    );
 }

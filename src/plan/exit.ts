@@ -2,11 +2,15 @@
 import { EXP_FRACTION, EXP_WHOLE, LN_FRACTION } from "../graph/entropy.ts";
 import { elementCount, numbersOf } from "../graph/graph.ts";
 import { isPowerOfTwo, shiftBetween } from "../graph/grid.ts";
-import { type Draft, flooringQuant, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { bufferName, type Draft, type Matcher, noKernel, SLACK } from "./draft.ts";
 import { align } from "./memory.ts";
 import type { WeightSlice } from "./plan.ts";
 
-export const RESULT_BUFFER = "result";
+export const RESULT_BUFFER = bufferName("result");
+/** What an exit may subtract from its stream, in the stream's steps: more would leave nothing of it, or nothing but a constant. */
+const MAX_OFFSET = 1024;
+/** Differences of logits are 25 bits wide; shifted to 2^-16 nats they must fit an i64. */
+const MAX_LOGIT_EXPONENT = 20;
 /** label, exited, entropy: the words in front of the logits. */
 export const RESULT_HEAD_BYTES = 12;
 
@@ -20,7 +24,7 @@ export function draftExit(match: Matcher, logits: string, tables: WeightSlice, l
   const gemm = match.expect("gemm", logits, undefined);
   const flatten = match.expect("flatten", gemm.inputs[0]!, gemm);
   const quantiser = match.expect("quant", flatten.inputs[0]!, flatten);
-  flooringQuant(quantiser);
+  const pooledStep = match.flooringQuant(quantiser, 0, 255);
   const pool = match.expect("averagePool", quantiser.inputs[0]!, quantiser);
   const relu = match.expect("relu", pool.inputs[0]!, pool);
   const sub = match.expect("sub", relu.inputs[0]!, relu);
@@ -29,27 +33,44 @@ export function draftExit(match: Matcher, logits: string, tables: WeightSlice, l
   const [kh, kw] = numbersOf(pool, "kernel") as [number, number];
   if (!isPowerOfTwo(kh * kw) || numbersOf(pool, "strides").join() !== [kh, kw].join())
     noKernel(`Node "${pool.name}" (averagePool) must pool by whole windows of a power of two`);
-  if (!pooled.grid || pooled.grid.min < 0 || pooled.grid.max > 255)
-    return noKernel(`Node "${quantiser.name}" does not quantise to unsigned 8 bits`);
-  const shift = shiftBetween(pooled.grid.step, match.tensor(pool.output).grid!.step);
-  const channels = stream.shape[0]!;
+  const streamStep = match.grid(stream.name, sub).step;
   const offsets = match.tensor(sub.inputs[1]!);
-  const table = new Int16Array(align(channels, 4));
-  for (let c = 0; c < channels; c++)
-    table[c] = Math.round(offsets.values![offsets.values!.length === 1 ? 0 : c]! / stream.grid!.step);
-  if (!offsets.grid || offsets.grid.step < stream.grid!.step)
-    noKernel(
+  if (!offsets.values || !offsets.grid || offsets.grid.step < streamStep)
+    return noKernel(
       `Node "${sub.name}" (sub) subtracts values off its input's grid`,
       "Round the exit's shift to the stream's step.",
     );
+  const shifts = offsets.values.map((value) => value / streamStep);
+  if (shifts.some((n) => Math.abs(n) > MAX_OFFSET))
+    noKernel(
+      `Node "${sub.name}" (sub) subtracts more than ${MAX_OFFSET} steps of its input`,
+      "Bound the exit's shift to the range of the stream.",
+    );
+  const shift = shiftBetween(pooledStep, match.grid(pool.output, pool).step);
+  // The sum over a window, before and after it is shifted, in 32 bits.
+  const reach = kh * kw * (128 + MAX_OFFSET) * 2 ** Math.max(0, -shift);
+  if (shift > 31 || reach >= 2 ** 31)
+    noKernel(
+      `Node "${quantiser.name}" quantises the pooled map at a scale too far from its input's`,
+      "Use a scale between the stream's step and a few hundredths of it.",
+    );
+  const channels = stream.shape[0]!;
+  const table = new Int16Array(align(channels, 4));
+  for (let c = 0; c < channels; c++) table[c] = shifts[shifts.length === 1 ? 0 : c]!;
 
   const weight = match.tensor(gemm.inputs[1]!);
   const grid = match.tensor(logits).grid;
-  const weightStep = (grid?.step ?? 1) / pooled.grid.step;
+  const weightStep = (grid?.step ?? 1) / pooledStep;
   if (!grid || !weight.values?.every((w) => Math.abs(w / weightStep) <= 127))
     return noKernel(
       `Node "${gemm.name}" (gemm) has weights beyond 8 bits or a bias off the grid`,
       "Quantise them with power-of-two scales.",
+    );
+  const logitExponent = Math.log2(grid.step);
+  if (Math.abs(logitExponent) > MAX_LOGIT_EXPONENT)
+    noKernel(
+      `Node "${gemm.name}" (gemm) makes logits in steps of ${grid.step}`,
+      `Use scales whose product lies between 2^-${MAX_LOGIT_EXPONENT} and 2^${MAX_LOGIT_EXPONENT}.`,
     );
   const [classes, inputs] = weight.shape as [number, number];
   const bias = gemm.inputs[2] ? match.tensor(gemm.inputs[2]).values! : new Float64Array(classes);
@@ -60,13 +81,14 @@ export function draftExit(match: Matcher, logits: string, tables: WeightSlice, l
     for (let i = 0; i < inputs; i++) view.setInt8(k * rowBytes + i, weight.values[k * inputs + i]! / weightStep);
     view.setInt32((k + 1) * rowBytes - 4, bias[k]! / grid.step, true);
   }
-  const scratch = `${logits}/row`;
+  const scratch = bufferName("row", logits);
+  const shiftTable = bufferName("shifts", quantiser.output);
   const poolDraft: Draft = {
     name: quantiser.output,
     buffers: [
       { name: sub.inputs[0]!, bytes: elementCount(stream.shape) + SLACK },
       { name: quantiser.output, bytes: align(elementCount(pooled.shape), 4) },
-      { name: `${quantiser.output}/shifts`, bytes: table.byteLength },
+      { name: shiftTable, bytes: table.byteLength },
     ],
     weights: new Uint8Array(table.buffer),
     finish: (region, slice) => ({
@@ -75,7 +97,7 @@ export function draftExit(match: Matcher, logits: string, tables: WeightSlice, l
       outputShape: pooled.shape,
       output: region(quantiser.output),
       weights: slice,
-      scratch: region(`${quantiser.output}/shifts`),
+      scratch: region(shiftTable),
       macs: 0,
       weightBits: 16,
       activationBits: 8,
@@ -106,7 +128,7 @@ export function draftExit(match: Matcher, logits: string, tables: WeightSlice, l
       input: region(quantiser.output),
       inputs,
       rowBytes,
-      logitExponent: Math.log2(grid.step),
+      logitExponent,
       tables,
       last,
     }),

@@ -3,17 +3,20 @@
 import { elementCount, type Node } from "../graph/graph.ts";
 import { shiftBetween } from "../graph/grid.ts";
 import { convGeometry } from "../graph/operators/conv.ts";
-import { type Draft, flooringQuant, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { bufferName, type Draft, INPUT_BUFFER, type Matcher, noKernel, SLACK } from "./draft.ts";
 
 /** A lane holds an i32. */
 const LANE_LIMIT = 2 ** 31;
+/** Taps are unrolled. */
+const MAX_TAPS = 1024;
 
 /** @param quantiser the quant node whose result the layer makes */
 export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draft {
-  flooringQuant(quantiser);
+  const outputStep = match.flooringQuant(quantiser, -128, 127);
   const image = match.expect("quant", conv.inputs[0]!, conv);
   if (image.inputs[0] !== match.graph.input)
     noKernel(`Node "${conv.name}" (conv) is 8-bit but does not read the image`);
+  checkImage(match, image);
   const [channels, height, width] = match.stream(image.output, conv).shape as [number, number, number];
   const weight = match.tensor(conv.inputs[1]!);
   const accumulator = match.tensor(conv.output).grid;
@@ -24,13 +27,15 @@ export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draf
     );
   if (Math.max(accumulator.max, -accumulator.min) >= LANE_LIMIT)
     noKernel(`Node "${conv.name}" (conv) overflows 32 bits`);
-  const shift = shiftBetween(match.tensor(quantiser.output).grid!.step, accumulator.step);
+  const shift = shiftBetween(outputStep, accumulator.step);
   if (shift < 0 || shift > 31) noKernel(`Node "${quantiser.name}" quantises finer than its input's grid`);
   const { kernel, strides, pads } = convGeometry(conv, weight.shape);
   const inputShape = [channels, height, width] as const;
   const outputShape = match.tensor(quantiser.output).shape;
   const padded = channels * (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]);
   const taps = channels * kernel[0] * kernel[1];
+  if (taps > MAX_TAPS)
+    noKernel(`Node "${conv.name}" (conv) has ${taps} taps, more than ${MAX_TAPS}`, "Use a smaller kernel.");
   const bias = conv.inputs[2] ? match.tensor(conv.inputs[2]).values! : new Float64Array(outputShape[0]!);
   const weights = packLanes(
     weight.values!,
@@ -39,12 +44,13 @@ export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draf
     accumulator.step,
     taps,
   );
+  const scratch = bufferName("weights", quantiser.output);
   return {
     name: quantiser.output,
     buffers: [
-      { name: "input", bytes: padded },
+      { name: INPUT_BUFFER, bytes: padded },
       { name: quantiser.output, bytes: elementCount(outputShape) + SLACK },
-      { name: `${quantiser.output}/weights`, bytes: weights.length },
+      { name: scratch, bytes: weights.length },
     ],
     weights,
     finish: (region, slice) => ({
@@ -53,11 +59,11 @@ export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draf
       outputShape,
       output: region(quantiser.output),
       weights: slice,
-      scratch: region(`${quantiser.output}/weights`),
+      scratch: region(scratch),
       macs: elementCount(outputShape) * taps,
       weightBits: 8,
       activationBits: 8,
-      input: region("input"),
+      input: region(INPUT_BUFFER),
       inputShape,
       kernel,
       strides,
@@ -65,6 +71,17 @@ export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draf
       shift,
     }),
   };
+}
+
+/** A device hands over pixels as bytes, each worth hedge.input's pixelStep: the quantiser of the image must change nothing. */
+function checkImage(match: Matcher, image: Node): void {
+  const pixels = match.tensor(match.graph.input).grid;
+  const { step, min, max } = match.grid(image.output, image);
+  if (step !== pixels?.step || min !== pixels.min || max !== pixels.max)
+    noKernel(
+      `Node "${image.name}" quantises the image to ${min} ... ${max} times ${step}, but its pixels are -128 ... 127 times ${pixels?.step}`,
+      "Use 8 bits, signed, with narrow 0, a zero point of 0 and the pixelStep of hedge.input as scale.",
+    );
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Plans the payload: the feature map at the cut as packed levels. */
 import { elementCount, type Node, numberOf, numbersOf } from "../graph/graph.ts";
-import { type Draft, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { bufferName, type Draft, type Matcher, noKernel, SLACK } from "./draft.ts";
 
 /** In a table of thresholds: never reached. */
 const NEVER = 0x7fff;
@@ -42,7 +42,7 @@ export function draftPayload(match: Matcher, node: Node, code: PayloadCode): Dra
   for (let c = 0; c < rowBytes * perByte; c++) table[c * (steps + 1)] = c < channels && !rising[c] ? -1 : 0;
   for (let c = 0; c < channels; c++)
     for (let t = 0; t < steps; t++) table[c * (steps + 1) + 1 + t] = thresholds[c * steps + t]!;
-  const scratch = `${node.output}/thresholds`;
+  const scratch = bufferName("thresholds", node.output);
   return {
     name: node.output,
     buffers: [

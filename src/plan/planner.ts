@@ -1,15 +1,14 @@
 /** Graph -> plan: recognises layers, packs their weights, places their buffers. Pure: the same graph gives the same plan. */
 import { type Graph, producerOf } from "../graph/graph.ts";
 import { draftBinaryConv } from "./binary-conv.ts";
-import { type Draft, Matcher, noKernel } from "./draft.ts";
+import { bufferName, type Draft, INPUT_BUFFER, Matcher, MEMORY_LIMIT, noKernel } from "./draft.ts";
 import { draftExit, entropyTables, RESULT_BUFFER } from "./exit.ts";
 import { draftGridConv } from "./grid-conv.ts";
 import { align, type Buffer, placeBuffers } from "./memory.ts";
 import { draftPayload, payloadCode } from "./payload.ts";
 import type { Layer, Plan, Region, WeightSlice } from "./plan.ts";
 
-const THRESHOLD_BUFFER = "threshold";
-const INPUT_BUFFER = "input";
+const THRESHOLD_BUFFER = bufferName("threshold");
 /** Slices of weights.bin start at multiples of this, so that a device can map them. */
 const SLICE_ALIGNMENT = 8;
 
@@ -29,9 +28,11 @@ export function planModel(graph: Graph): Plan {
     ...draftExit(match, logits, tableSlice, !packed),
     ...(packed ? [draftPayload(match, packed, code)] : []),
   ];
-  const aliases = inPlaceAliases(drafts);
   const payloadBuffer = packed ? cut : (match.maybe("identity", cut)?.inputs[0] ?? cut);
+  checkDataflow(match, drafts, payloadBuffer);
+  const aliases = inPlaceAliases(drafts, payloadBuffer);
   const { addresses, sizes, bytes } = place(drafts, aliases, payloadBuffer);
+  checkMemory(drafts, bytes);
   const region = (name: string): Region => {
     const root = aliases.get(name) ?? name;
     return { address: addresses.get(root)!, bytes: sizes.get(root)! };
@@ -88,15 +89,42 @@ function draftStreams(match: Matcher, outputs: readonly string[]): Draft[] {
   return drafts;
 }
 
+/** Whatever a layer reads must have been made by one before it, and the image, which its first reader spreads out in place, is read once. */
+function checkDataflow(match: Matcher, drafts: readonly Draft[], payloadBuffer: string): void {
+  const made = new Set<string>();
+  for (const { name, buffers } of drafts) {
+    for (const buffer of buffers) {
+      if (buffer.name === INPUT_BUFFER && made.has(INPUT_BUFFER))
+        noKernel(`"${name}" is a second convolution of the image`, "Let one convolution read the image.");
+      if (match.graph.tensors.has(buffer.name) && buffer.name !== name && !made.has(buffer.name))
+        noKernel(`"${name}" reads "${buffer.name}", which no kernel makes`);
+    }
+    made.add(name);
+    if (buffers.some((buffer) => buffer.name === INPUT_BUFFER)) made.add(INPUT_BUFFER);
+  }
+  if (!made.has(payloadBuffer)) noKernel(`No kernel makes the cut "${payloadBuffer}"`);
+}
+
+function checkMemory(drafts: readonly Draft[], bytes: number): void {
+  if (bytes <= MEMORY_LIMIT) return;
+  const need = ({ buffers }: Draft): number => buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
+  const largest = drafts.reduce((a, b) => (need(b) > need(a) ? b : a));
+  noKernel(
+    `The edge part needs ${bytes} bytes of memory, and a module has ${MEMORY_LIMIT}; "${largest.name}" alone works on ${need(largest)}`,
+    "Use smaller images or fewer channels, or cut the model earlier.",
+  );
+}
+
 /** Outputs that take over the buffer of the stream that they replace. */
-function inPlaceAliases(drafts: readonly Draft[]): Map<string, string> {
+function inPlaceAliases(drafts: readonly Draft[], payloadBuffer: string): Map<string, string> {
   const aliases = new Map<string, string>();
   for (const [index, { name, replaces }] of drafts.entries()) {
     if (!replaces) continue;
     const { stream, must } = replaces;
     const later = drafts.slice(index + 1).find((other) => other.buffers.some((buffer) => buffer.name === stream));
-    if (!later) aliases.set(name, aliases.get(stream) ?? stream);
-    else if (must) noKernel(`"${stream}" is replaced in place by "${name}" but read later by "${later.name}"`);
+    const reader = later?.name ?? (stream === payloadBuffer ? "the payload" : undefined);
+    if (reader === undefined) aliases.set(name, aliases.get(stream) ?? stream);
+    else if (must) noKernel(`"${stream}" is replaced in place by "${name}" but read later by "${reader}"`);
   }
   return aliases;
 }
