@@ -48,6 +48,12 @@ demo: build ## Compile the shipped model; devices, a broker and a worker classif
 bench: test-deps build ## Measure the shipped model: `figure NAME VALUE UNIT` lines
 	node tools/bench/bench.js $(MODEL) $(OUT)
 
+.PHONY: performance
+performance: test-deps data ## Measure on all test images, and put the figures into docs/performance.md
+	@mkdir -p out
+	node tools/bench/bench.js $(MODEL) $(OUT) > out/bench.txt
+	node tools/bench/update-page.js out/bench.txt docs/performance.md
+
 # Debian's PyTorch belongs to /usr/bin/python3, and another python3 may come before it on the path.
 HAS_MODULES := import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, ('numpy', 'onnx', 'torch'))))
 PYTHON ?= $(shell for p in /usr/bin/python3 python3; do $$p -c "$(HAS_MODULES)" 2>/dev/null && echo $$p && break; done)
