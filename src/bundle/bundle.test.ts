@@ -60,8 +60,14 @@ describe("writing and reading", () => {
     const directory = join(root, "mine");
     await mkdir(directory);
     await writeFile(join(directory, "thesis.tex"), "");
-    await expect(writeBundle(directory, bundle)).rejects.toThrow("holds files but no bundle");
-    expect(await readdir(directory)).toEqual(["thesis.tex"]);
+    await expect(writeBundle(directory, bundle)).rejects.toThrow("holds files that are not a bundle's");
+    // Other things have a manifest.json, too; and what somebody put beside a bundle is theirs.
+    await writeFile(join(directory, "manifest.json"), JSON.stringify({ format: "hedge-bundle" }));
+    await expect(writeBundle(directory, bundle)).rejects.toThrow("not a bundle's");
+    await rm(join(directory, "thesis.tex"));
+    await writeFile(join(directory, "manifest.json"), JSON.stringify({ name: "web application" }));
+    await expect(writeBundle(directory, bundle)).rejects.toThrow("not a bundle's");
+    expect(await readdir(directory)).toEqual(["manifest.json"]);
   });
 
   test("a place that cannot be written", async () => {
@@ -120,7 +126,7 @@ describe("altered bundles", () => {
       await writeFile(path, Buffer.concat([original, Buffer.from("\n")]));
       expect((await refusal(directory)).message).toContain(path);
       await rm(path);
-      expect((await refusal(directory)).message).toBe(`${path} is missing.`);
+      expect((await refusal(directory)).message).toBe(`${path} does not exist.`);
       await mkdir(path);
       expect((await refusal(directory)).message).toBe(`${path} is no regular file.`);
     },
@@ -155,7 +161,9 @@ describe("altered bundles", () => {
   });
 
   test("no folder at all", async () => {
-    expect((await refusal(join(root, "absent"))).message).toBe(`${join(root, "absent", "manifest.json")} is missing.`);
+    expect((await refusal(join(root, "absent"))).message).toBe(
+      `${join(root, "absent", "manifest.json")} does not exist.`,
+    );
   });
 });
 

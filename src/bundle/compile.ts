@@ -1,6 +1,7 @@
 /** The compiler from end to end: a hybrid model in QONNX -> a bundle. */
 import { basename } from "node:path";
 import { emitModule } from "../emit/module.ts";
+import { HedgeError } from "../errors.ts";
 import { elementCount, type Graph } from "../graph/graph.ts";
 import { importEdge } from "../import/import.ts";
 import type { HybridMetadata } from "../import/metadata.ts";
@@ -35,14 +36,26 @@ export interface Compilation {
  */
 export async function compileModel(bytes: Uint8Array, file: string): Promise<Compilation> {
   const model = decodeModel(bytes, file);
-  const { metadata, edge } = importEdge(model, file);
-  const graph = runPasses(edge);
-  const plan = planModel(graph);
+  const { metadata, edge, graph, plan } = named(file, () => {
+    const imported = importEdge(model, file);
+    const folded = runPasses(imported.edge);
+    return { ...imported, graph: folded, plan: planModel(folded) };
+  });
   const cloud = splitCloud(model, metadata.cut, metadata.output, { file, shape: plan.payload.shape });
   const parts = { edgeWasm: emitModule(plan), weights: plan.weights, cloudOnnx: encodeModel(cloud) };
   const source = { file: basename(file), sha256: sha256Hex(bytes) };
   const bundle = await createBundle(manifestOf(plan, graph, metadata, source), parts);
   return { bundle, metadata, imported: edge, graph, plan };
+}
+
+/** Puts the file in front of errors that know only the node. */
+function named<T>(file: string, stages: () => T): T {
+  try {
+    return stages();
+  } catch (cause) {
+    if (!(cause instanceof HedgeError) || cause.message.includes(file)) throw cause;
+    throw new HedgeError(cause.kind, `${file}: ${cause.message}`, cause.remedy, { cause });
+  }
 }
 
 /** Compiles a model file. */

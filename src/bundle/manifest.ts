@@ -20,6 +20,8 @@ export const LIMITS = {
 } as const;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+/** What is shown to people holds no control characters, which terminals obey. */
+const text = z.string().regex(/^\P{Cc}*$/u, "it holds a control character");
 const count = z.int().nonnegative();
 const shape = z.array(z.int().positive()).min(1).max(8);
 
@@ -27,8 +29,8 @@ const part = z.strictObject({ bytes: count, sha256 });
 
 /** One planned layer; what `hedge inspect` prints. */
 const layer = z.strictObject({
-  name: z.string(),
-  kind: z.string(),
+  name: text,
+  kind: text,
   outputShape: shape,
   weightBits: count,
   activationBits: count,
@@ -45,9 +47,9 @@ export const manifestSchema = z.strictObject({
   /** SHA-256 over the rest of the manifest (see `modelDigest`): the model's identity, and the seal of the manifest. */
   digest: sha256,
   /** The name people see; the identity is the digest. */
-  name: z.string().min(1).max(100),
-  compiler: z.string(),
-  source: z.strictObject({ file: z.string(), sha256 }),
+  name: text.min(1).max(100),
+  compiler: text,
+  source: z.strictObject({ file: text, sha256 }),
   parts: z.strictObject({ "edge.wasm": part, "weights.bin": part, "cloud.onnx": part.optional() }),
   /**
    * An image enters as 8-bit integers (pixel - zero), each worth `step`; channel planes one after another (CHW).
@@ -58,7 +60,7 @@ export const manifestSchema = z.strictObject({
     pixelZero: z.int().min(0).max(255),
     pixelStep: z.number().positive(),
   }),
-  classes: z.array(z.string()).min(2).max(1000),
+  classes: z.array(text).min(2).max(1000),
   exit: z.strictObject({
     name: z.string(),
     rule: z.literal("entropy"),

@@ -1,50 +1,20 @@
 /**
  * Reading a bundle from a folder, on the assumption that somebody tampered with it.
  */
-import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { HedgeError } from "../errors.ts";
+import { readCapped } from "../files.ts";
 import type { Bundle } from "./bundle.ts";
 import { checkGeometry, checkManifest, checkModule } from "./check.ts";
 import { modelDigest, sha256Hex } from "./digest.ts";
 import { LIMITS, MANIFEST_FILE, type Manifest, type PartFile } from "./manifest.ts";
 import { manifestText } from "./write.ts";
 
+const MISSING = "Give a folder that `hedge compile` wrote, or compile the model again.";
 const DAMAGED = "Copy the bundle again from where it was compiled, or compile the model again.";
 
-/** Reads a whole regular file of at most `limit` bytes. */
-async function readCapped(path: string, limit: number): Promise<Uint8Array> {
-  let file: FileHandle;
-  try {
-    file = await open(path, "r");
-  } catch (cause) {
-    const missing =
-      (cause as NodeJS.ErrnoException).code === "ENOENT" || (cause as NodeJS.ErrnoException).code === "ENOTDIR";
-    const remedy = missing
-      ? "Give a folder that `hedge compile` wrote, or copy the missing file into it."
-      : "Make the file readable for this user.";
-    throw new HedgeError("input", `${path} ${missing ? "is missing" : "cannot be opened"}.`, remedy, { cause });
-  }
-  try {
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new HedgeError("input", `${path} is no regular file.`, DAMAGED);
-    if (stat.size > limit)
-      throw new HedgeError("input", `${path} has ${stat.size} bytes; at most ${limit} are accepted.`, DAMAGED);
-    const bytes = new Uint8Array(stat.size);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, filled);
-      if (bytesRead === 0) throw new HedgeError("input", `${path} became shorter while it was read.`, DAMAGED);
-      filled += bytesRead;
-    }
-    return bytes;
-  } finally {
-    await file.close();
-  }
-}
-
 async function readManifest(path: string): Promise<Manifest> {
-  const bytes = await readCapped(path, LIMITS.manifestBytes);
+  const bytes = await readCapped(path, LIMITS.manifestBytes, MISSING);
   let text: string;
   let raw: unknown;
   try {
@@ -73,7 +43,8 @@ export async function readBundle(directory: string): Promise<Bundle> {
   const readPart = async (name: PartFile): Promise<Uint8Array> => {
     const path = join(directory, name);
     const expected = manifest.parts[name]!;
-    const bytes = await readCapped(path, LIMITS[name]);
+    const { buffer } = await readCapped(path, LIMITS[name], DAMAGED);
+    const bytes = new Uint8Array(buffer);
     if (bytes.length !== expected.bytes || sha256Hex(bytes) !== expected.sha256) {
       const what =
         bytes.length !== expected.bytes ? `it has ${bytes.length} bytes, not ${expected.bytes}` : "its SHA-256 differs";

@@ -1,11 +1,11 @@
 /**
  * Writing a bundle so that a reader finds a whole one or none.
  */
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { HedgeError } from "../errors.ts";
 import type { Bundle } from "./bundle.ts";
-import { MANIFEST_FILE, type Manifest } from "./manifest.ts";
+import { BUNDLE_FORMAT, MANIFEST_FILE, type Manifest, PART_FILES } from "./manifest.ts";
 
 /** The one text of a manifest; a reader accepts no other. */
 export function manifestText(manifest: Manifest): string {
@@ -20,6 +20,13 @@ async function listFolder(directory: string): Promise<string[] | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** Whether a folder holds a bundle, whole or damaged, and nothing else: only that may be replaced. */
+async function isBundle(directory: string, names: readonly string[]): Promise<boolean> {
+  const known: readonly string[] = [...PART_FILES, MANIFEST_FILE];
+  if (!names.includes(MANIFEST_FILE) || !names.every((name) => known.includes(name))) return false;
+  return (await readFile(join(directory, MANIFEST_FILE), "utf8")).includes(BUNDLE_FORMAT);
 }
 
 /** Moves `source` to `target`; what is there goes to `aside`, and back if the move fails. */
@@ -44,10 +51,10 @@ export async function writeBundle(directory: string, bundle: Bundle): Promise<vo
   let temporary: string | undefined;
   try {
     const present = await listFolder(target);
-    if (present && present.length > 0 && !present.includes(MANIFEST_FILE)) {
+    if (present && present.length > 0 && !(await isBundle(target, present))) {
       throw new HedgeError(
         "usage",
-        `${directory} holds files but no bundle.`,
+        `${directory} holds files that are not a bundle's.`,
         "Give an empty or a new folder for the bundle.",
       );
     }

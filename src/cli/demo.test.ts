@@ -87,7 +87,7 @@ it("ends with a table for people", async () => {
 it.each([
   ["images that are not there", () => [folder, "--images", join(parent, "none")], "none does not exist"],
   ["records of another size", () => [folder, "--images", join(folder, "edge.wasm")], "edge.wasm has"],
-  ["a folder without a bundle", () => [parent, "--images", images], "manifest.json is missing"],
+  ["a folder without a bundle", () => [parent, "--images", images], "manifest.json does not exist"],
 ])("names %s", async (_, args, message) => {
   const { code, stderr } = await runCli(["demo", ...args()]);
   expect(code).toBe(EXIT_CODES.input);

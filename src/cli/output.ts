@@ -24,6 +24,11 @@ export function reportError(error: unknown, json: boolean): void {
   process.stderr.write(`${json ? JSON.stringify({ error: describe(error) }) : forPeople(error)}\n`);
 }
 
+/** Names from files stand in sentences; what would steer a terminal is taken out of them. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n]/gu, "?");
+}
+
 function describe(error: unknown): { kind: string; message: string; remedy?: string } {
   if (error instanceof HedgeError) return { kind: error.kind, message: error.message, remedy: error.remedy };
   return { kind: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
@@ -35,5 +40,5 @@ function forPeople(error: unknown): string {
   const { message, remedy } = describe(error);
   return remedy === undefined
     ? `${mark} this is a defect in Hedge; please report it with what follows.\n${message}`
-    : `${mark} ${message}\n  ${remedy}`;
+    : `${mark} ${printable(message)}\n  ${printable(remedy)}`;
 }

@@ -86,7 +86,7 @@ describe("readImage", () => {
       ["signature.png", png(3, 2, SIX).subarray(0, 12), "no PNG"],
       ["cut.png", png(3, 2, SIX).subarray(0, 50), "damaged PNG"],
       ["cut.jpg", Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 16, 74), "damaged or too large JPEG"],
-      ["huge.png", Buffer.concat([png(3, 2, SIX), Buffer.alloc(2 << 20)]), "more than"],
+      ["huge.png", Buffer.concat([png(3, 2, SIX), Buffer.alloc(2 << 20)]), "at most"],
     ];
     const interlaced = png(3, 2, SIX);
     interlaced[28] = 1;
@@ -97,7 +97,7 @@ describe("readImage", () => {
       expect((outcome as Error).message, name).toContain(message);
     }
     await expect(readImage(join(folder, "none.png"), model(3))).rejects.toThrow("none.png does not exist.");
-    await expect(readImage(folder, model(3))).rejects.toThrow("is no file");
+    await expect(readImage(folder, model(3))).rejects.toThrow("is no regular file");
   });
 
   it("refuses a model whose input is no image", async () => {

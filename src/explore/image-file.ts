@@ -1,8 +1,8 @@
 /** One image file, PNG or JPEG, as a model's input. */
-import { open } from "node:fs/promises";
 import jpeg from "jpeg-js";
 import type { Manifest } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
+import { readCapped } from "../files.ts";
 import { decodePng, isPng, type Pixels, type Size, wrongSize } from "./png.ts";
 
 /** Beyond it a file is refused unread: what PNG and JPEG take at their worst, with room for a camera's metadata. */
@@ -27,29 +27,9 @@ export async function readImage(path: string, { name, input }: ImageInput): Prom
     );
   }
   const size = { width: width!, height: height! };
-  const bytes = await readCapped(path, fileLimit(size));
+  const bytes = await readCapped(path, fileLimit(size), `Give an image of ${size.width} x ${size.height} pixels.`);
   const pixels = isPng(bytes) ? decodePng(bytes, path, size) : decodeJpeg(bytes, path, size);
   return toPlanes(pixels, channels, input.pixelZero, path);
-}
-
-/** Reads a file of at most `limit` bytes. */
-export async function readCapped(path: string, limit: number): Promise<Buffer> {
-  const file = await open(path).catch((cause) => {
-    const reason = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be read";
-    throw new HedgeError("input", `${path} ${reason}.`, "Check the path.", { cause });
-  });
-  try {
-    const facts = await file.stat();
-    if (!facts.isFile()) throw new HedgeError("input", `${path} is no file.`, "Give a file.");
-    if (facts.size > limit) {
-      throw new HedgeError("input", `${path} has ${facts.size} bytes, more than ${limit}.`, "Give a smaller file.");
-    }
-    const bytes = Buffer.alloc(facts.size);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
-    return bytes.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }
 
 function decodeJpeg(bytes: Buffer, file: string, size: Size): Pixels {

@@ -1,7 +1,7 @@
 /** Labelled images of a model's size and classes, from a file of records. */
-import { open } from "node:fs/promises";
 import type { Manifest } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
+import { openFile, readStart } from "../files.ts";
 
 export interface Samples {
   /** 8-bit integers (pixel - zero), CHW. */
@@ -21,12 +21,9 @@ export async function readSamples(path: string, manifest: Manifest, count?: numb
   const { inputBytes } = manifest.module;
   const { shape, pixelZero } = manifest.input;
   const recordBytes = 1 + inputBytes;
-  const file = await open(path).catch((cause) => {
-    const reason = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be read";
-    throw new HedgeError("input", `${path} ${reason}.`, "Fetch the images first: hedge data cifar10", { cause });
-  });
+  const file = await openFile(path, "Fetch the images first: hedge data cifar10");
   try {
-    const { size } = await file.stat();
+    const size = file.bytes;
     if (size === 0 || size % recordBytes !== 0) {
       throw new HedgeError(
         "input",
@@ -38,11 +35,7 @@ export async function readSamples(path: string, manifest: Manifest, count?: numb
     if (records * recordBytes > MAX_BYTES) {
       throw new HedgeError("input", `${path} has more than ${MAX_BYTES} bytes.`, "Take fewer images with --count.");
     }
-    const bytes = Buffer.alloc(records * recordBytes);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
-    if (bytesRead !== bytes.length) {
-      throw new HedgeError("input", `${path} ended while it was read.`, "Try again when nothing writes to it.");
-    }
+    const bytes = await readStart(path, file, records * recordBytes);
     const labels = new Uint16Array(records);
     const images = Array.from({ length: records }, (_, i) => {
       const at = i * recordBytes;
@@ -58,6 +51,6 @@ export async function readSamples(path: string, manifest: Manifest, count?: numb
     });
     return { images, labels };
   } finally {
-    await file.close();
+    await file.handle.close();
   }
 }

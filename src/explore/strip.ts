@@ -7,7 +7,7 @@ import { PNG } from "pngjs";
 import * as z from "zod";
 import type { Manifest } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
-import { readCapped } from "./image-file.ts";
+import { readCapped } from "../files.ts";
 import { decodePng } from "./png.ts";
 import type { Samples } from "./samples.ts";
 
@@ -15,6 +15,8 @@ export const STRIP_FILE = "strip.png";
 export const LABELS_FILE = "labels.json";
 
 const MAX_IMAGES = 10_000;
+/** Folders of images come with Hedge, or are made by its tools. */
+const RESTORE = "Give a folder of labelled images, such as models/cifar10-test-500.";
 const LIMITS = { [STRIP_FILE]: 64 << 20, [LABELS_FILE]: 4 << 20 };
 
 const labelsSchema = z
@@ -44,10 +46,10 @@ export interface Strip extends StripLabels {
 export async function readStrip(folder: string): Promise<Strip> {
   const labelsPath = join(folder, LABELS_FILE);
   const stripPath = join(folder, STRIP_FILE);
-  const labels = parseLabels((await readCapped(labelsPath, LIMITS[LABELS_FILE])).toString("utf8"), labelsPath);
+  const labels = parseLabels((await readCapped(labelsPath, LIMITS[LABELS_FILE], RESTORE)).toString("utf8"), labelsPath);
   const [channels, height, width] = labels.shape;
   const plane = height * width;
-  const bytes = await readCapped(stripPath, LIMITS[STRIP_FILE]);
+  const bytes = await readCapped(stripPath, LIMITS[STRIP_FILE], RESTORE);
   const { rgba } = decodePng(bytes, stripPath, { width: plane, height: labels.labels.length });
   const images = labels.labels.map((_, i) => {
     const image = new Uint8Array(channels * plane);
@@ -60,12 +62,11 @@ export async function readStrip(folder: string): Promise<Strip> {
 }
 
 function parseLabels(text: string, path: string): StripLabels {
-  const remedy = "Restore the folder from the repository.";
   try {
     return labelsSchema.parse(JSON.parse(text));
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? cause.issues[0]!.message : "no JSON";
-    throw new HedgeError("input", `${path} does not describe labelled images (${reason}).`, remedy, { cause });
+    throw new HedgeError("input", `${path} does not describe labelled images (${reason}).`, RESTORE, { cause });
   }
 }
 

@@ -47,6 +47,13 @@ function uniqueProducers(graph: OnnxGraph, file: string): Map<string, OnnxNode> 
   for (const node of graph.node)
     for (const output of node.output) {
       if (output === "") continue;
+      // Plans name their own buffers with one, and terminals obey them.
+      if (/\p{Cc}/u.test(output))
+        throw new HedgeError(
+          "input",
+          `${file}: ${JSON.stringify(output)} is a tensor's name with a control character.`,
+          "Give it another name.",
+        );
       if (producers.has(output) || given.has(output))
         throw new HedgeError(
           "input",

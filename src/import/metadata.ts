@@ -13,10 +13,17 @@ const exits = z
     }),
   )
   .length(1);
-const classes = z.array(z.string().min(1).max(100)).min(2).max(1000);
+/** What people will read holds no control characters. */
+const printable = z
+  .string()
+  .min(1)
+  .max(100)
+  .regex(/^\P{Cc}*$/u, "it holds a control character");
+const classes = z.array(printable).min(2).max(1000);
 const input = z.object({
   name: z.string().min(1),
-  pixelZero: z.int().min(0).max(255),
+  // A pixel of 0 ... 255 less this is the signed byte that a device takes.
+  pixelZero: z.literal(128),
   pixelStep: z.number().positive(),
 });
 
@@ -44,30 +51,34 @@ export function readMetadata(model: OnnxModel, file: string): HybridMetadata {
       );
     return value;
   };
+  const check = <T>(key: string, schema: z.ZodType<T>, value: unknown): T => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const { path, message } = parsed.error.issues[0]!;
+    throw malformed(file, key, path.length === 0 ? message : `${path.join(".")}: ${message}`);
+  };
   const json = <T>(key: string, schema: z.ZodType<T>): T => {
-    let problem: string;
+    let value: unknown;
     try {
-      const parsed = schema.safeParse(JSON.parse(text(key)));
-      if (parsed.success) return parsed.data;
-      problem = z.prettifyError(parsed.error).split("\n")[0]!;
+      value = JSON.parse(text(key));
     } catch (error) {
       if (error instanceof HedgeError) throw error;
-      problem = "it is not JSON";
+      throw malformed(file, key, "it is not JSON");
     }
-    throw new HedgeError("input", `${file}: metadata "${key}" is malformed: ${problem}.`, "See docs/model-format.md.");
+    return check(key, schema, value);
   };
-  if (text("hedge.version") !== "1")
-    throw new HedgeError(
-      "input",
-      `${file}: hedge.version is "${text("hedge.version")}", this compiler reads "1".`,
-      "Update Hedge.",
-    );
+  check("hedge.version", z.literal("1", "this compiler reads version 1"), text("hedge.version"));
   return {
-    name: text("hedge.name").slice(0, 100),
+    name: check("hedge.name", printable, text("hedge.name")),
     cut: text("hedge.cut"),
     output: text("hedge.output"),
     exit: json("hedge.exits", exits)[0]!,
     classes: json("hedge.classes", classes),
     input: json("hedge.input", input),
   };
+}
+
+function malformed(file: string, key: string, problem: string): HedgeError {
+  const sentence = `${file}: metadata "${key}" is malformed (${problem.replace(/\.$/, "")}).`;
+  return new HedgeError("input", sentence, "Correct it as docs/model-format.md says.");
 }

@@ -196,6 +196,6 @@ describe("a path", () => {
 
   it("that leads nowhere, or to a folder, is named", async () => {
     await expect(readModel(join(folder, "none.onnx"))).rejects.toThrow(/none\.onnx does not exist/);
-    await expect(readModel(folder)).rejects.toThrow(/is not a file/);
+    await expect(readModel(folder)).rejects.toThrow(/is no regular file/);
   });
 });

@@ -1,6 +1,7 @@
 /** ONNX files <-> plain objects. */
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { HedgeError } from "../../errors.ts";
+import { readCapped } from "../../files.ts";
 import { isStandardDomain, nodeTitle } from "./attributes.ts";
 import { MODEL_PROTO } from "./schema.ts";
 import type { OnnxModel } from "./types.ts";
@@ -84,17 +85,8 @@ export async function readModel(path: string): Promise<OnnxModel> {
 }
 
 /** The bytes of an ONNX file of a size that is sensible; a HedgeError otherwise. */
-export async function readModelBytes(path: string): Promise<Uint8Array> {
-  try {
-    const facts = await stat(path);
-    if (!facts.isFile()) throw new HedgeError("input", `${path} is not a file.`, EXPORT_AGAIN);
-    if (facts.size > MAX_MODEL_BYTES) throw tooBig(path, facts.size);
-    return await readFile(path);
-  } catch (cause) {
-    if (cause instanceof HedgeError) throw cause;
-    const reason = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "does not exist" : "cannot be read";
-    throw new HedgeError("input", `${path} ${reason}.`, EXPORT_AGAIN, { cause });
-  }
+export function readModelBytes(path: string): Promise<Uint8Array> {
+  return readCapped(path, MAX_MODEL_BYTES, EXPORT_AGAIN);
 }
 
 /** Writes an ONNX file. */
