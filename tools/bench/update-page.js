@@ -19,7 +19,7 @@ if (!lines.some((line) => line.startsWith("figure eval."))) {
   process.exit(1);
 }
 const text = readFileSync(page, "utf8");
-const block = /(<!-- bench -->\n)[^]*?(<!-- \/bench -->)/;
+const block = /(<!-- bench -->\n).*?(<!-- \/bench -->)/s;
 if (!block.test(text)) {
   console.error(`${page} lacks the lines <!-- bench --> and <!-- /bench -->.`);
   process.exit(1);
