@@ -46,7 +46,8 @@ def table(rows: list[dict[str, float]]) -> str:
 
 def options(settings: dict) -> str:
     given = {k: settings[k] for k in OPTIONS if settings.get(k) is not None}
-    return " ".join(f"--{k.replace('_', '-')} {v}" for k, v in given.items())
+    flags = [" --freeze-edge"] if settings.get("freeze_edge") else []
+    return " ".join(f"--{k.replace('_', '-')} {v}" for k, v in given.items()) + "".join(flags)
 
 
 def run_folder(name: str, phase: int, phases: int) -> str:
@@ -64,7 +65,7 @@ def commands(name: str, phases: list[dict]) -> str:
 
 
 def schedule(phases: list[dict]) -> str:
-    parts = [f"{p['epoch']} of {p['settings']['epochs']} epochs with peak {p['settings']['lr']} and seed {p['settings']['seed']} "
+    parts = [f"{p['epoch']} of {p['settings']['epochs']} epochs{' of exit and cloud alone' if p['settings'].get('freeze_edge') else ''} with peak {p['settings']['lr']} and seed {p['settings']['seed']} "
              f"({p['seconds'] / 60:.0f} minutes)" for p in phases]
     return ", then ".join(parts)
 

@@ -290,8 +290,15 @@ class HybridResNet(nn.Module):
             h = block(h, before, after)
         return h
 
+    def edge_modules(self) -> list[nn.Module]:
+        """What comes before the exit and the payload."""
+        return [self.first, self.edge, self.streams]
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.forward_edge(x)
+        return self.forward_heads(self.forward_edge(x))
+
+    def forward_heads(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """The exit's and the final logits from the feature map of `forward_edge`."""
         payload = self.payload(h, self.streams[-1])
         deep = self.cloud(self.cloud_norm(payload))
         return self.exit(h, self.streams[-1]), self.fc(deep.mean((2, 3)))

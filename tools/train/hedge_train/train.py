@@ -6,6 +6,7 @@ Resumes from OUT/checkpoint.pt when it is there. AdamW under a one-cycle learnin
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -42,6 +43,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--start-from", type=Path, help="checkpoint whose weights this training starts from: a further phase")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="1 is fastest per core; run several trainings side by side")
+    parser.add_argument("--freeze-edge", action="store_true", help="train the exit, the payload's norm and the cloud part alone "
+                        "(the separate optimisation of Long et al. 2020), on the features that a device computes")
     parser.add_argument("--no-grid", action="store_true", help="leave shortcuts, scales and 8-bit weights in floating point: "
                         "a network to compare with, which does not export")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -54,7 +57,7 @@ def optimizer_of(net: HybridResNet, lr: float, weight_decay: float) -> torch.opt
     decayed = [p for m in net.modules() if isinstance(m, CloudBlock) for p in (m.conv1.weight, m.conv2.weight)]
     decayed += [net.fc.weight, net.exit.fc.weight]
     chosen = {id(p) for p in decayed}
-    free = [p for p in net.parameters() if id(p) not in chosen]
+    free = [p for p in net.parameters() if id(p) not in chosen and p.requires_grad]
     return torch.optim.AdamW([{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}], lr)
 
 
@@ -87,8 +90,12 @@ def main(argv: list[str] | None = None) -> None:
                              "--payload-bits.")
         net.load_state_dict(start["net"])
         earlier = [*start.get("earlier", []), {key: start[key] for key in ("settings", "epoch", "seconds")}]
+    if args.freeze_edge:
+        for module in net.edge_modules():
+            module.requires_grad_(False)
     optimizer = optimizer_of(net, args.lr, args.weight_decay)
     steps = len(images) // args.batch
+    half = args.precision == "bf16"
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [args.lr] * 2, total_steps=steps * args.epochs,
                                                    pct_start=0.15, div_factor=10, final_div_factor=100)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -112,6 +119,9 @@ def main(argv: list[str] | None = None) -> None:
         if epoch * 2 >= args.epochs:
             net.freeze_grids()
         net.train()
+        if args.freeze_edge:
+            for module in net.edge_modules():
+                module.eval()
         net.restart_grid_clocks()
         order, started, total, shown = rng.permutation(len(images)), time.time(), 0.0, time.time()
         for step in range(steps):
@@ -119,8 +129,12 @@ def main(argv: list[str] | None = None) -> None:
             x = torch.from_numpy(data.to_grid(data.augment(images[chosen], rng)))
             x = x.to(args.device, memory_format=torch.channels_last)
             y = torch.from_numpy(labels[chosen]).to(args.device)
-            with torch.autocast(args.device, dtype=torch.bfloat16, enabled=args.precision == "bf16"):
-                exit_logits, final_logits = net(x)
+            with torch.no_grad() if args.freeze_edge else contextlib.nullcontext():
+                # A frozen edge runs as it will on the device: in float32, exact on the grid.
+                with torch.autocast(args.device, dtype=torch.bfloat16, enabled=half and not args.freeze_edge):
+                    h = net.forward_edge(x)
+            with torch.autocast(args.device, dtype=torch.bfloat16, enabled=half):
+                exit_logits, final_logits = net.forward_heads(h)
             loss = LOSS_EXIT * F.cross_entropy(exit_logits.float(), y) + LOSS_FINAL * F.cross_entropy(final_logits.float(), y)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

@@ -89,6 +89,15 @@ class Training(unittest.TestCase):
         self.assertIn("--start-from runs/exported-further-phase1/checkpoint.pt", card)
         self.assertEqual(card.count("python3 -m hedge_train.train"), 2)
 
+    def test_a_frozen_edge_stays_as_it_is(self) -> None:
+        frozen = self.folder / "frozen"
+        run_training(frozen, "--start-from", str(self.folder / "whole/checkpoint.pt"), "--freeze-edge", "--stop-after", "1")
+        before, after = (torch.load(self.folder / name / "checkpoint.pt")["net"] for name in ("whole", "frozen"))
+        for name, value in before.items():
+            if name.split(".")[0] in ("first", "edge", "streams") and not name.endswith("frozen"):
+                self.assertTrue(torch.equal(value, after[name]), name)
+        self.assertFalse(torch.equal(before["fc.weight"], after["fc.weight"]))
+
     def test_without_the_grid_it_trains_but_does_not_export(self) -> None:
         floating = self.folder / "floating"
         run_training(floating, "--no-grid", "--stop-after", "1")
