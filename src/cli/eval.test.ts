@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hybridModel, smallShape } from "../../test/support/hybrid-model.ts";
+import { hedge } from "../../test/support/in-process.ts";
 import { randomImages } from "../../test/support/random.ts";
 import { createBundle } from "../bundle/bundle.ts";
 import { compileModel } from "../bundle/compile.ts";
@@ -14,8 +14,6 @@ import { EXIT_CODES } from "../errors.ts";
 import type { Evaluation } from "../explore/evaluate.ts";
 import { encodeStrip } from "../explore/strip.ts";
 import { encodeModel } from "../import/onnx/codec.ts";
-import { register } from "./eval.ts";
-import { runProgram } from "./run-program.ts";
 
 const SHAPE = smallShape();
 const SIDE = 8;
@@ -41,29 +39,12 @@ beforeAll(async () => {
   await writeFile(at("test.bin"), Uint8Array.from(records));
 });
 afterAll(() => rm(folder, { recursive: true }));
-afterEach(() => vi.restoreAllMocks());
 
-/** Runs `hedge eval` in this process. */
-async function hedge(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const text = { out: "", err: "" };
-  const collect = (key: "out" | "err") => (chunk: string | Uint8Array) => {
-    text[key] += chunk;
-    return true;
-  };
-  vi.spyOn(process.stdout, "write").mockImplementation(collect("out"));
-  vi.spyOn(process.stderr, "write").mockImplementation(collect("err"));
-  const program = new Command("hedge").option("--json").option("-q, --quiet");
-  register(program);
-  const code = await runProgram(program, ["node", "hedge", "eval", ...args]);
-  vi.restoreAllMocks();
-  // Each run listens for a closed pipe, and a process has one run outside of tests.
-  process.stdout.removeAllListeners("error");
-  return { code, ...text };
-}
+const evaluate = (...args: string[]) => hedge("eval", ...args);
 
 describe("hedge eval", () => {
   it("holds a bundle to its model, on every road", async () => {
-    const { code, out } = await hedge(
+    const { code, out } = await evaluate(
       at("one.onnx"),
       at("one"),
       "--data",
@@ -92,17 +73,17 @@ describe("hedge eval", () => {
 
   it("compiles a model that comes alone, and takes a bundle alone", async () => {
     const options = ["--data", at("test.bin"), "--json", "--count", "3", "--reference-count", "1"];
-    const alone = await hedge(at("one.onnx"), "--engines", "v8", ...options);
+    const alone = await evaluate(at("one.onnx"), "--engines", "v8", ...options);
     const model = JSON.parse(alone.out) as Evaluation;
     expect(model).toMatchObject({ samples: 3, truth: "grid model", halves: { samples: 3, labels: 3 } });
     expect(model.edges.map(({ kind }) => kind)).toEqual(["v8"]);
-    const bundle = JSON.parse((await hedge(at("one"), ...options)).out) as Evaluation;
+    const bundle = JSON.parse((await evaluate(at("one"), ...options)).out) as Evaluation;
     expect(bundle).toMatchObject({ truth: "v8", enginesIdentical: { samples: 3, identical: 3 } });
     expect(bundle.accuracy).toEqual(model.accuracy);
   });
 
   it("measures a model without engines", async () => {
-    const { code, out } = await hedge(at("one.onnx"), "--engines", "reference", "--data", at("test.bin"), "--json");
+    const { code, out } = await evaluate(at("one.onnx"), "--engines", "reference", "--data", at("test.bin"), "--json");
     expect(code).toBe(0);
     expect((JSON.parse(out) as Evaluation).edges.map(({ kind }) => kind)).toEqual(["reference"]);
   });
@@ -113,7 +94,7 @@ describe("hedge eval", () => {
     const draft = { ...bundle.manifest, source: manifest.source };
     for (const sealed of ["format", "version", "parts", "digest"] as const) delete (draft as Partial<Manifest>)[sealed];
     await writeBundle(at("wrong"), await createBundle(draft, bundle));
-    const { code, out, err } = await hedge(at("one.onnx"), at("wrong"), "--data", at("test.bin"));
+    const { code, out, err } = await evaluate(at("one.onnx"), at("wrong"), "--data", at("test.bin"));
     expect(code).toBe(EXIT_CODES.check);
     expect(out).toContain("FAIL v8 = grid model: logits");
     expect(out).toContain("ok   engines identical to the bit");
@@ -127,7 +108,7 @@ describe("hedge eval", () => {
     ["a file that is no model", ["test.bin"], EXIT_CODES.input, /test\.bin is not an ONNX model/],
     ["a folder that is no bundle", ["."], EXIT_CODES.input, /manifest\.json/],
   ])("refuses %s", async (_, paths, expected, message) => {
-    const { code, err } = await hedge(...paths.map(at), "--data", at("test.bin"));
+    const { code, err } = await evaluate(...paths.map(at), "--data", at("test.bin"));
     expect(err).toMatch(message);
     expect(code).toBe(expected);
   });
@@ -140,21 +121,21 @@ describe("hedge eval", () => {
     await mkdir(at("strip"));
     await writeFile(at("strip/strip.png"), encodeStrip(images, SIDE * SIDE));
     await writeFile(at("strip/labels.json"), JSON.stringify(description));
-    const strip = await hedge(at("one"), "--images", at("strip"), "--json");
-    const records = await hedge(at("one"), "--data", at("test.bin"), "--json");
+    const strip = await evaluate(at("one"), "--images", at("strip"), "--json");
+    const records = await evaluate(at("one"), "--data", at("test.bin"), "--json");
     expect(strip.code).toBe(0);
     expect(JSON.parse(strip.out).accuracy).toEqual(JSON.parse(records.out).accuracy);
   });
 
   it("needs one source of images", async () => {
-    const none = await hedge(at("one"));
+    const none = await evaluate(at("one"));
     expect(none).toMatchObject({ code: EXIT_CODES.usage, err: expect.stringMatching(/no images/) });
-    const both = await hedge(at("one"), "--data", at("test.bin"), "--images", folder);
+    const both = await evaluate(at("one"), "--data", at("test.bin"), "--images", folder);
     expect(both).toMatchObject({ code: EXIT_CODES.usage, err: expect.stringMatching(/two sources/) });
   });
 
   it("refuses an engine that there is not", async () => {
-    const { code, err } = await hedge(at("one"), "--data", at("test.bin"), "--engines", "v8,v9");
+    const { code, err } = await evaluate(at("one"), "--data", at("test.bin"), "--engines", "v8,v9");
     expect(err).toMatch(/"v9" is none of reference, wasm3, v8/);
     expect(code).toBe(EXIT_CODES.usage);
   });

@@ -96,7 +96,7 @@ function inputShape(model: OnnxModel, name: string, file: string): number[] {
 
 function checkOutputs({ builder, file }: ImportContext, { exit, cut, classes }: HybridMetadata): void {
   for (const name of [exit.logits, cut])
-    if (!builder.has(name))
+    if (!builder.has(name) || builder.tensor(name).values)
       throw new HedgeError(
         "input",
         `${file}: "${name}" does not depend on the image.`,

@@ -75,20 +75,31 @@ export function dataTypeName(dataType: number | undefined): string {
   return NAMES.get(dataType ?? 0) ?? `type ${dataType ?? 0}`;
 }
 
+/** How errors name a tensor. */
+function titleOf(tensor: OnnxTensor, where: string): string {
+  return `Tensor "${tensor.name ?? ""}" in ${where}`;
+}
+
+export function isExternal(tensor: OnnxTensor): boolean {
+  return tensor.dataLocation === EXTERNAL || tensor.externalData.length > 0;
+}
+
+export function externalData(tensor: OnnxTensor, where: string): HedgeError {
+  return new HedgeError(
+    "input",
+    `${titleOf(tensor, where)} keeps its data in another file.`,
+    "Save the model as one file (onnx.save with save_as_external_data=False).",
+  );
+}
+
 /**
  * The values of a tensor, copied.
  * @param where names the file in errors.
  * @throws HedgeError (input) for external data, an element type without numbers, or data that do not fill the shape.
  */
 export function readTensor(tensor: OnnxTensor, where: string): TensorData {
-  const name = `Tensor "${tensor.name ?? ""}" in ${where}`;
-  if (tensor.dataLocation === EXTERNAL || tensor.externalData.length > 0) {
-    throw new HedgeError(
-      "input",
-      `${name} keeps its data in another file.`,
-      "Save the model as one file (onnx.save with save_as_external_data=False).",
-    );
-  }
+  const name = titleOf(tensor, where);
+  if (isExternal(tensor)) throw externalData(tensor, where);
   const type = NAMES.get(tensor.dataType ?? 0) as DataTypeName | undefined;
   const storage = type === undefined ? undefined : STORAGE[type];
   if (type === undefined || storage === undefined || tensor.segment !== undefined) {
@@ -123,7 +134,7 @@ export function readNumbers(tensor: OnnxTensor, where: string): { dims: readonly
     if (odd !== undefined) {
       throw new HedgeError(
         "input",
-        `Tensor "${tensor.name ?? ""}" in ${where} holds ${odd}, beyond 2^53.`,
+        `${titleOf(tensor, where)} holds ${odd}, beyond 2^53.`,
         "Export it with smaller integers.",
       );
     }

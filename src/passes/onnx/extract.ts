@@ -2,6 +2,7 @@
 import { HedgeError } from "../../errors.ts";
 import { isStandardDomain, nodeTitle } from "../../import/onnx/attributes.ts";
 import { value } from "../../import/onnx/build.ts";
+import { externalData, isExternal } from "../../import/onnx/tensor.ts";
 import type { OnnxModel, OnnxNode, OnnxValueInfo } from "../../import/onnx/types.ts";
 import { constantsOf, dropUnused, inputsOf, noTensor, producersOf } from "./dataflow.ts";
 import { expandQuantizers } from "./expand-quantizers.ts";
@@ -82,6 +83,10 @@ export function splitCloud(model: OnnxModel, cut: string, output: string, option
       "Export the cloud part with standard ONNX operators only.",
     );
   }
+  // What a worker loads must not name files of the worker's machine.
+  const attributes = half.graph.node.flatMap((node) => node.attribute.flatMap(({ t, tensors }) => (t ? [t] : tensors)));
+  const foreignData = [...half.graph.initializer, ...attributes].find(isExternal);
+  if (foreignData) throw externalData(foreignData, file);
   const kept = half.metadataProps.filter(({ key }) => key !== "hedge.exits" && key !== "hedge.input");
   return {
     ...half,
