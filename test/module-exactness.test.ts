@@ -124,6 +124,17 @@ describe("the emitted module equals the reference", () => {
     ),
   );
 
+  it("with as many words per pixel as a filter may have", () =>
+    checkShape(
+      {
+        ...base,
+        input: [1, 2, 2],
+        first: { outputs: 560, kernel: 1, stride: 1, padded: false },
+        layers: [{ ...conv3, outputs: 4, shortcut: "none" }],
+      },
+      1,
+    ));
+
   it("over random shapes", async () => {
     const layer = fc.record({
       kernel: fc.constantFrom<[number, number]>([1, 1], [3, 3], [1, 3], [3, 1], [5, 5]),

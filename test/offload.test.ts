@@ -47,6 +47,19 @@ async function kill(child: ChildProcess): Promise<void> {
   await exited;
 }
 
+async function connectDevice(bundle: Bundle, broker: string): Promise<DeviceClient> {
+  const device = await DeviceClient.connect({
+    id: "d",
+    broker,
+    engine: openEngine(bundle, "wasm3"),
+    digest: bundle.digest,
+    deadline: DEADLINE,
+    backoff: { first: 100, longest: 1000 },
+  });
+  cleanups.push(() => device.close());
+  return device;
+}
+
 /** Feeds the samples through a device; `at` is called between two of them, while others wait for the cloud. */
 async function feed(device: DeviceClient, at: Record<number, () => Promise<unknown>>): Promise<Answer[]> {
   const answers: Promise<Answer>[] = [];
@@ -70,15 +83,7 @@ describe.each([
     const broker = await BROKERS[kind]();
     cleanups.push(() => broker.close());
     const first = await startWorkerProcess(folder, broker.url, args);
-    const device = await DeviceClient.connect({
-      id: "d",
-      broker: broker.url,
-      engine: openEngine(bundle, "wasm3"),
-      digest: bundle.digest,
-      deadline: DEADLINE,
-      backoff: { first: 100, longest: 1000 },
-    });
-    cleanups.push(() => device.close());
+    const device = await connectDevice(bundle, broker.url);
     const killed: number[] = [];
     const answers = await feed(device, {
       50: async () => {
@@ -108,15 +113,7 @@ describe.each(["aedes", "mosquitto"] as const)("on %s", (kind) => {
     let broker = await BROKERS[kind]();
     cleanups.push(() => broker.close());
     await startWorkerProcess(folder, broker.url, []);
-    const device = await DeviceClient.connect({
-      id: "d",
-      broker: broker.url,
-      engine: openEngine(bundle, "wasm3"),
-      digest: bundle.digest,
-      deadline: DEADLINE,
-      backoff: { first: 100, longest: 1000 },
-    });
-    cleanups.push(() => device.close());
+    const device = await connectDevice(bundle, broker.url);
     const answers = await feed(device, {
       100: async () => {
         await broker.close();

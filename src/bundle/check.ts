@@ -3,6 +3,8 @@
  */
 import type { z } from "zod";
 import { HedgeError } from "../errors.ts";
+import { elementCount } from "../graph/graph.ts";
+import { payloadBytes } from "../wire/payload.ts";
 import type { Bundle } from "./bundle.ts";
 import { BUNDLE_FORMAT, BUNDLE_VERSION, type Manifest, manifestSchema } from "./manifest.ts";
 
@@ -40,14 +42,6 @@ export function checkManifest(raw: unknown, where: string): Manifest {
   return parsed.data;
 }
 
-/** Bytes of a payload: levels packed in NHWC order, each pixel's channels starting at a byte. */
-export function payloadBytes(shape: readonly number[], bits: number): number {
-  const [channels = 0, height = 0, width = 0] = shape;
-  return height * width * Math.ceil((channels * bits) / 8);
-}
-
-const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-
 /** Checks what the schema cannot: addresses, sizes and which members belong together. */
 export function checkGeometry(manifest: Manifest, where: string): void {
   const { module, input, classes, payload, cloud, parts } = manifest;
@@ -71,7 +65,7 @@ export function checkGeometry(manifest: Manifest, where: string): void {
       );
     }
   }
-  if (product(input.shape) !== module.inputBytes) {
+  if (elementCount(input.shape) !== module.inputBytes) {
     throw invalid(where, `module.inputBytes is ${module.inputBytes}, but the input is ${input.shape.join("x")}`);
   }
   if (Boolean(payload) !== Boolean(cloud) || Boolean(cloud) !== Boolean(parts["cloud.onnx"])) {
@@ -79,7 +73,7 @@ export function checkGeometry(manifest: Manifest, where: string): void {
   }
   if (!payload) return;
   if (payload.shape.length !== 3) throw invalid(where, "payload.shape must be channels, height and width");
-  const expected = payloadBytes(payload.shape, payload.bits);
+  const expected = payloadBytes(payload);
   if (payload.bytes !== expected) {
     throw invalid(
       where,

@@ -1,6 +1,7 @@
 /** The cloud half alone, fed with packed payloads as a worker is. */
 import type { Bundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
+import { elementCount } from "../graph/graph.ts";
 import { unpackPayload } from "../wire/payload.ts";
 import { OrtModel, type OrtOptions } from "./ort.ts";
 
@@ -26,7 +27,7 @@ export class CloudHalf {
   /** Final logits, [payloads, classes]. */
   async run(payloads: readonly Uint8Array[]): Promise<Float32Array> {
     const { payload, cloud } = this.bundle.manifest;
-    const size = payload!.shape.reduce((product, dim) => product * dim, 1);
+    const size = elementCount(payload!.shape);
     const data = new Float32Array(payloads.length * size);
     payloads.forEach((bytes, i) => {
       data.set(unpackPayload(payload!, bytes), i * size);

@@ -1,5 +1,6 @@
 /** The grid model: a hybrid model's QONNX file with its quantisers expanded, on onnxruntime. The truth that modules are held to. */
 import { HedgeError } from "../errors.ts";
+import { elementCount } from "../graph/graph.ts";
 import type { HybridMetadata } from "../import/metadata.ts";
 import { encodeModel } from "../import/onnx/codec.ts";
 import type { OnnxModel } from "../import/onnx/types.ts";
@@ -56,7 +57,7 @@ export class GridModel {
    */
   async run(images: readonly Int8Array[]): Promise<GridOutputs> {
     const { exit, output, cut, input, classes } = this.metadata;
-    const size = this.shape.reduce((product, dim) => product * dim, 1);
+    const size = elementCount(this.shape);
     const data = new Float32Array(images.length * size);
     images.forEach((image, i) => {
       if (image.length !== size) {

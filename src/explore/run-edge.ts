@@ -1,6 +1,6 @@
 /** The edge part over many samples: on an engine, and on the reference kernels. */
 import { ENTROPY_SCALE, type Engine } from "../engine/engine.ts";
-import type { Graph } from "../graph/graph.ts";
+import { elementCount, type Graph, tensorOf } from "../graph/graph.ts";
 import { runGraph } from "../graph/run.ts";
 import type { PayloadLayout } from "../wire/payload.ts";
 import { type Answers, decide, emptyAnswers, setPayload } from "./answers.ts";
@@ -42,7 +42,7 @@ export function runReference(
   report: Report,
 ): EdgeRun {
   const [logits, cut] = graph.outputs;
-  const classes = graph.tensors.get(logits!)!.shape.reduce((product, size) => product * size, 1);
+  const classes = elementCount(tensorOf(graph, logits!).shape);
   const answers = emptyAnswers(images.length, classes, options.payloadBytes);
   const started = performance.now();
   images.forEach((image, i) => {

@@ -8,7 +8,7 @@ import { rewriteGraph } from "../graph/build.ts";
 import { consumersOf, type Graph, type Node, numberOf, producerOf, type Tensor, tensorOf } from "../graph/graph.ts";
 import type { Grid } from "../graph/grid.ts";
 import { operatorOf } from "../graph/operators/index.ts";
-import { quantRange } from "../graph/operators/quant.ts";
+import { rangeOf } from "../graph/operators/quant.ts";
 
 /** Above this many integers per channel the thresholds would not fit a device anyway. */
 const MAX_INTEGERS = 1 << 16;
@@ -36,7 +36,7 @@ export function foldBatchNorm(graph: Graph): Graph {
       builder.copy(node, graph);
       return;
     }
-    const { thresholds, rising } = thresholdsOf(graph, node, norm, source, source.grid, levels);
+    const { thresholds, rising } = thresholdsOf({ graph, quantiser: node, norm, source, grid: source.grid, levels });
     const table = builder.constant(`${node.output}.thresholds`, [rising.length, levels.count - 1], thresholds);
     builder.node(
       "threshold",
@@ -58,25 +58,26 @@ interface Levels {
 function levelsOf(node: Node): Levels | undefined {
   if (node.op === "bipolarQuant") return { count: 2, scale: 2 * numberOf(node, "scale"), offset: -0.5 };
   if (node.op !== "quant") return undefined;
-  const { low, high } = quantRange(
-    numberOf(node, "bits"),
-    numberOf(node, "signed") === 1,
-    numberOf(node, "narrow") === 1,
-  );
+  const { low, high } = rangeOf(node);
   const count = high - low + 1;
   return count > MAX_LEVELS
     ? undefined
     : { count, scale: numberOf(node, "scale"), offset: low - numberOf(node, "zero") };
 }
 
-function thresholdsOf(
-  graph: Graph,
-  quantiser: Node,
-  norm: Node | undefined,
-  source: Tensor,
-  grid: Grid,
-  levels: Levels,
-) {
+/** One quantiser to fold, with or without the batch norm in front of it. */
+interface Fold {
+  readonly graph: Graph;
+  readonly quantiser: Node;
+  readonly norm: Node | undefined;
+  /** What is quantised, or normalised first, and its grid. */
+  readonly source: Tensor;
+  readonly grid: Grid;
+  readonly levels: Levels;
+}
+
+function thresholdsOf(fold: Fold) {
+  const { quantiser, source, grid, levels } = fold;
   const integers = grid.max - grid.min + 1;
   if (integers > MAX_INTEGERS)
     throw new HedgeError(
@@ -94,7 +95,7 @@ function thresholdsOf(
   const thresholds: number[] = [];
   const rising: number[] = [];
   for (let c = 0; c < channels; c++) {
-    const level = levelTable(graph, quantiser, norm, source, grid, levels, c);
+    const level = levelTable(fold, c);
     const rises = level[0]! <= level[integers - 1]!;
     const ordered = rises ? level : level.toReversed();
     const first = rises ? grid.min : -grid.max - 1;
@@ -110,15 +111,7 @@ function thresholdsOf(
 }
 
 /** The level of one channel for each integer of the grid, ascending. */
-function levelTable(
-  graph: Graph,
-  quantiser: Node,
-  norm: Node | undefined,
-  source: Tensor,
-  grid: Grid,
-  levels: Levels,
-  c: number,
-) {
+function levelTable({ graph, quantiser, norm, source, grid, levels }: Fold, c: number) {
   const integers = grid.max - grid.min + 1;
   const shape = [1, 1, integers];
   const x = Float64Array.from({ length: integers }, (_, i) => (grid.min + i) * grid.step);

@@ -39,17 +39,21 @@ interface LayerBase {
   readonly activationBits: number;
 }
 
-/** 8-bit convolution of the input image; the output is an 8-bit stream, pixel by pixel with channels innermost (NHWC). */
-export interface GridConvLayer extends LayerBase {
-  readonly kind: "grid-conv";
-  /** The image, [channels, height, width]; spread in place into its padded form. */
+interface ConvLayer extends LayerBase {
   readonly input: Region;
   readonly inputShape: readonly [number, number, number];
   readonly kernel: readonly [number, number];
   readonly strides: readonly [number, number];
+  /** top, left, bottom, right */
   readonly pads: readonly [number, number, number, number];
-  /** out = clip((accumulator) >> shift). */
+  /** out = clip(accumulator >> shift) */
   readonly shift: number;
+}
+
+/** 8-bit convolution of the input image; the output is an 8-bit stream, pixel by pixel with channels innermost (NHWC). */
+export interface GridConvLayer extends ConvLayer {
+  /** Its input is the image, [channels, height, width]; spread in place into its padded form. */
+  readonly kind: "grid-conv";
 }
 
 /** What is added to a binary convolution's result before it is rounded to the stream. */
@@ -61,18 +65,12 @@ export type Shortcut =
   | { readonly kind: "pooled"; readonly window: readonly [number, number]; readonly leftShift: number };
 
 /** Threshold an 8-bit stream to bits, convolve with +-1 weights, scale per channel, add the shortcut, round to an 8-bit stream. */
-export interface BinaryConvLayer extends LayerBase {
+export interface BinaryConvLayer extends ConvLayer {
   readonly kind: "binary-conv";
-  readonly input: Region;
-  readonly inputShape: readonly [number, number, number];
   /** Packed and padded bits. */
   readonly bits: Region;
-  readonly kernel: readonly [number, number];
-  readonly strides: readonly [number, number];
-  readonly pads: readonly [number, number, number, number];
   readonly words: readonly (readonly WordPiece[])[];
   readonly shortcut: Shortcut;
-  readonly shift: number;
 }
 
 /** relu(stream - shift) summed over windows, rounded to unsigned 8 bits, channels outermost. */

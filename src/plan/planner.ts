@@ -1,5 +1,6 @@
 /** Graph -> plan: recognises layers, packs their weights, places their buffers. Pure: the same graph gives the same plan. */
 import { type Graph, producerOf } from "../graph/graph.ts";
+import { payloadBytes } from "../wire/payload.ts";
 import { draftBinaryConv } from "./binary-conv.ts";
 import { bufferName, type Draft, INPUT_BUFFER, Matcher, MEMORY_LIMIT, noKernel } from "./draft.ts";
 import { draftExit, entropyTables, RESULT_BUFFER } from "./exit.ts";
@@ -46,7 +47,6 @@ export function planModel(graph: Graph): Plan {
     return draft.finish(region, slice);
   });
   const shape = match.tensor(cut).shape;
-  const pixels = shape[1]! * shape[2]!;
   return {
     name: graph.name,
     layers,
@@ -58,7 +58,7 @@ export function planModel(graph: Graph): Plan {
     result: region(RESULT_BUFFER),
     payload: {
       address: region(payloadBuffer).address,
-      bytes: pixels * Math.ceil((shape[0]! * code.bits) / 8),
+      bytes: payloadBytes({ shape, bits: code.bits }),
       shape,
       ...code,
     },

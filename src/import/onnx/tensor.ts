@@ -1,5 +1,6 @@
 /** TensorProto <-> typed arrays. */
 import { HedgeError } from "../../errors.ts";
+import { elementCount } from "../../graph/graph.ts";
 import { DATA_TYPE, EXTERNAL, type Int64, type OnnxTensor } from "./types.ts";
 
 export type TensorArray =
@@ -107,7 +108,7 @@ export function readTensor(tensor: OnnxTensor, where: string): TensorData {
     throw new HedgeError("input", `${name} ${what}, which Hedge does not read.`, "Export it as one float32 tensor.");
   }
   const dims = tensor.dims.map(Number);
-  const count = dims.reduce((product, dim) => product * dim, 1);
+  const count = elementCount(dims);
   if (dims.some((dim) => !Number.isSafeInteger(dim) || dim < 0) || count > MAX_ELEMENTS) {
     throw new HedgeError("input", `${name} has the impossible shape [${dims}].`, "Export the model again.");
   }
@@ -149,7 +150,7 @@ export function writeTensor(
   dims: readonly number[],
   data: TensorArray,
 ): OnnxTensor {
-  const count = dims.reduce((product, dim) => product * dim, 1);
+  const count = elementCount(dims);
   if (data.length !== count || data.BYTES_PER_ELEMENT !== STORAGE[type].bytes) {
     throw new RangeError(`tensor "${name}": ${data.length} values do not make a ${type} tensor of shape [${dims}]`);
   }
