@@ -3,7 +3,9 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts", "host/**/*.test.ts", "tools/**/*.test.ts"],
-    testTimeout: 60_000,
+    // For a machine that is busy with something else; a test that hangs still ends.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     maxWorkers: 2,
   },
 });

@@ -15,7 +15,7 @@ let parent: string;
 beforeAll(async () => {
   buildCli();
   parent = await mkdtemp(join(tmpdir(), "hedge-bench-"));
-}, 120_000);
+});
 afterAll(() => rm(parent, { recursive: true, force: true }));
 
 it("prints each figure once, and they agree with the bundle", async () => {

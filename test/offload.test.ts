@@ -19,7 +19,7 @@ import { tinyCloudLabel, tinyHybrid, unsureSample } from "./support/tiny-cloud.t
 const COUNT = 200;
 const DEADLINE = 3_600_000;
 const cleanups: (() => unknown)[] = [];
-beforeAll(() => void buildCli(), 120_000);
+beforeAll(() => void buildCli());
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });

@@ -29,7 +29,7 @@ async function findData(temporary: string): Promise<string> {
   return temporary;
 }
 
-it("trains, resumes and exports", { timeout: 300_000 }, async () => {
+it("trains, resumes and exports", { timeout: 600_000 }, async () => {
   const temporary = await mkdtemp(join(tmpdir(), "hedge-train-"));
   try {
     const python = await findPython();

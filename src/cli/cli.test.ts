@@ -16,7 +16,7 @@ beforeAll(async () => {
   parent = await mkdtemp(join(tmpdir(), "hedge-cli-"));
   folder = join(parent, "bundle");
   await writeBundle(folder, await tinyHybrid());
-}, 120_000);
+});
 afterAll(() => rm(parent, { recursive: true, force: true }));
 
 describe("help", () => {

@@ -25,7 +25,7 @@ beforeAll(async () => {
   images = join(parent, "images.bin");
   const records = Array.from({ length: COUNT }, (_, i) => [truth(i), ...Array.from(sample(i), (pixel) => pixel + 128)]);
   await writeFile(images, Uint8Array.from(records.flat()));
-}, 120_000);
+});
 afterAll(() => rm(parent, { recursive: true, force: true }));
 
 it("reports what the devices and the worker really answered", async () => {

@@ -25,9 +25,13 @@ async function broker(port?: number) {
   return started;
 }
 
+/** Nothing is offered again, and nothing given up, however slow the machine is; tests of either say so. */
+const PATIENT = { deadline: 3_600_000, backoff: { first: 3_600_000, longest: 3_600_000 } };
+
 async function device(url: string, bundle: Bundle, options: Partial<DeviceOptions> = {}) {
   const engine = openEngine(bundle, "wasm3");
-  const connected = await DeviceClient.connect({ id: "d", broker: url, engine, digest: bundle.digest, ...options });
+  const settings = { id: "d", broker: url, engine, digest: bundle.digest, ...PATIENT, ...options };
+  const connected = await DeviceClient.connect(settings);
   cleanups.push(() => connected.close());
   return connected;
 }
@@ -109,7 +113,7 @@ describe("the edge client", () => {
     const { url } = await broker();
     const worker = await startWorker({ broker: url, bundles: [other], name: "w", threads: 1, log });
     cleanups.push(() => worker.stop());
-    const client = await device(url, bundle, { deadline: 3_600_000 });
+    const client = await device(url, bundle);
     expect(await client.classify(unsureSample(1))).toMatchObject({ source: "fallback", confirmed: false, attempts: 1 });
     expect(client.counts).toMatchObject({ refused: 1, unconfirmed: 1 });
     expect(worker.counts.dead).toBe(1);
@@ -137,11 +141,7 @@ describe("the edge client", () => {
     const { url } = await broker();
     const replies: (() => void)[] = [];
     await puppet(url, (_, reply) => replies.push(() => reply({})));
-    const client = await device(url, bundle, {
-      maxInFlight: 2,
-      deadline: 3_600_000,
-      backoff: { first: 3e6, longest: 3e6 },
-    });
+    const client = await device(url, bundle, { maxInFlight: 2 });
     const first = [await client.submit(unsureSample(0)), await client.submit(unsureSample(1))];
     let third = false;
     const waiting = client.submit(unsureSample(2)).then((taken) => {
@@ -159,9 +159,9 @@ describe("the edge client", () => {
   it("comes back after the broker did, and offers again what waited", async () => {
     const bundle = await tinyHybrid();
     const old = await BROKERS.aedes();
-    const client = await device(old.url, bundle, { deadline: 3_600_000, backoff: { first: 200, longest: 200 } });
+    const client = await device(old.url, bundle, { backoff: { first: 200, longest: 200 } });
     const { answer } = await client.submit(unsureSample(1));
-    await until(() => client.counts.offered === 1);
+    await until(() => client.counts.offered > 0);
     await old.close();
     await until(() => !client.connected);
     // The engine goes on meanwhile.
@@ -176,7 +176,7 @@ describe("the edge client", () => {
   it("gives what still waits its unconfirmed answer when it is closed", async () => {
     const bundle = await tinyHybrid();
     const { url } = await broker();
-    const client = await device(url, bundle, { deadline: 3_600_000 });
+    const client = await device(url, bundle);
     const { answer } = await client.submit(unsureSample(1));
     await client.close();
     expect(await answer).toMatchObject({ source: "fallback", confirmed: false });

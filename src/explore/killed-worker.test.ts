@@ -17,7 +17,7 @@ let hedge: string;
 beforeAll(async () => {
   hedge = buildCli();
   parent = await mkdtemp(join(tmpdir(), "hedge-killed-"));
-}, 120_000);
+});
 afterAll(() => rm(parent, { recursive: true, force: true }));
 
 it("loses nothing when the worker comes back", async () => {
