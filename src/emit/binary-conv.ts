@@ -34,11 +34,6 @@ export function emitBinaryConv(code: Code, layer: BinaryConvLayer): Expression {
   return code.block(...fillWithPadding(code, layer), ...packSigns(code, layer), ...convolve(code, layer));
 }
 
-/** Channels are compared in groups of eight; each group has two words of thresholds. */
-function tableBytes(layer: BinaryConvLayer): number {
-  return Math.ceil(layer.inputShape[0] / 8) * 16;
-}
-
 /** Writes the padding pixel everywhere, by copying twice as much each time. */
 function fillWithPadding(code: Code, layer: BinaryConvLayer): Expression[] {
   if (layer.pads.every((n) => n === 0)) return [];
@@ -47,7 +42,7 @@ function fillWithPadding(code: Code, layer: BinaryConvLayer): Expression[] {
   const bits = layer.bits.address;
   const [paddedHeight, paddedWidth] = paddedSize(layer);
   const total = paddedHeight * paddedWidth * pixel;
-  const copies = [memory.copy(code.i32(bits), code.i32(layer.scratch.address + tableBytes(layer)), code.i32(pixel))];
+  const copies = [memory.copy(code.i32(bits), code.i32(layer.scratch.address + layer.padPixelOffset), code.i32(pixel))];
   for (let filled = pixel; filled < total; filled *= 2)
     copies.push(memory.copy(code.i32(bits + filled), code.i32(bits), code.i32(Math.min(filled, total - filled))));
   return copies;
@@ -124,7 +119,7 @@ function convolve(code: Code, layer: BinaryConvLayer): Expression[] {
   const weights = code.pointer();
   const value = code.pointer();
   const words = layer.words.map(() => code.word());
-  const records = layer.scratch.address + tableBytes(layer) + Math.ceil(pixelBytes / 8) * 8;
+  const records = layer.scratch.address + layer.recordsOffset;
 
   /** The loop over `count` output channels; `added` is the shortcut's value for the channel at `out`, if any. */
   const channelsLoop = (count: number, added: Expression | undefined, moves: Expression[]): Expression[] => {

@@ -5,6 +5,7 @@ import { isPowerOfTwo, shiftBetween } from "../graph/grid.ts";
 import { convGeometry } from "../graph/operators/conv.ts";
 import { bufferName, type Draft, type Matcher, noKernel, SLACK } from "./draft.ts";
 import { poolsInPlace } from "./in-place.ts";
+import { align } from "./memory.ts";
 import { bytesPerPixel, gatherWords, packFilter, packPadPixel, packThresholds } from "./packing.ts";
 import type { Shortcut } from "./plan.ts";
 
@@ -70,7 +71,7 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
   const taps = channels * kernel[0] * kernel[1];
   const padPixel = packPadPixel(channels, padValue > 0, flipped);
   const pixelBytes = padPixel.length;
-  const header = new Uint8Array(table.length + Math.ceil(pixelBytes / 8) * 8);
+  const header = new Uint8Array(table.length + align(pixelBytes));
   header.set(table);
   header.set(padPixel, table.length);
   const record = words.length * 8 + RECORD_TAIL_BYTES;
@@ -123,6 +124,8 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
       strides,
       pads,
       words,
+      padPixelOffset: table.length,
+      recordsOffset: header.length,
       shortcut,
       shift,
     }),

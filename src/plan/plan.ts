@@ -70,6 +70,9 @@ export interface BinaryConvLayer extends ConvLayer {
   /** Packed and padded bits. */
   readonly bits: Region;
   readonly words: readonly (readonly WordPiece[])[];
+  /** Where in the scratch area the padding pixel lies (behind the threshold tables), and the filters' records. */
+  readonly padPixelOffset: number;
+  readonly recordsOffset: number;
   readonly shortcut: Shortcut;
 }
 

@@ -38,20 +38,14 @@ export function planModel(graph: Graph): Plan {
     const root = aliases.get(name) ?? name;
     return { address: addresses.get(root)!, bytes: sizes.get(root)! };
   };
-  const weights: Uint8Array[] = [tables];
-  let offset = align(tables.length, SLICE_ALIGNMENT);
-  const layers = drafts.map((draft): Layer => {
-    const slice = { offset, bytes: draft.weights.length };
-    weights.push(draft.weights);
-    offset = align(offset + draft.weights.length, SLICE_ALIGNMENT);
-    return draft.finish(region, slice);
-  });
+  const weights = joinWeights([tables, ...drafts.map((draft) => draft.weights)]);
+  const layers = drafts.map((draft, i): Layer => draft.finish(region, weights.slices[i + 1]!));
   const shape = match.tensor(cut).shape;
   return {
     name: graph.name,
     layers,
     steps: groupSteps(layers),
-    weights: concatenate(weights),
+    weights: weights.bytes,
     memoryBytes: align(bytes),
     input: region(INPUT_BUFFER),
     threshold: region(THRESHOLD_BUFFER).address,
@@ -164,13 +158,17 @@ function groupSteps(layers: readonly Layer[]): Layer[][] {
   return steps;
 }
 
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const total = parts.reduce((offset, part) => align(offset + part.length, SLICE_ALIGNMENT), 0);
-  const out = new Uint8Array(total);
-  let offset = 0;
-  for (const part of parts) {
-    out.set(part, offset);
-    offset = align(offset + part.length, SLICE_ALIGNMENT);
-  }
-  return out;
+/** weights.bin, and where each part lies in it. */
+function joinWeights(parts: readonly Uint8Array[]): { bytes: Uint8Array; slices: WeightSlice[] } {
+  let end = 0;
+  const slices = parts.map((part): WeightSlice => {
+    const offset = end;
+    end = align(offset + part.length, SLICE_ALIGNMENT);
+    return { offset, bytes: part.length };
+  });
+  const bytes = new Uint8Array(end);
+  parts.forEach((part, i) => {
+    bytes.set(part, slices[i]!.offset);
+  });
+  return { bytes, slices };
 }

@@ -124,5 +124,6 @@ export PYTHONPATH=tools/train
 {commands(facts.name, facts.phases)}
 python3 -m hedge_train.export --checkpoint runs/{facts.name}/checkpoint.pt --data data/cifar10 --out models/{facts.name}
 ```
-Trainings with one seed on one kind of machine repeat to the bit; elsewhere expect accuracies to differ by a few tenths of a point.
+The trainer repeats to the bit with one seed, one version and one kind of machine; elsewhere expect accuracies to differ by a few tenths
+of a point.
 """
