@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { compileModel } from "../../src/bundle/compile.ts";
 import { HedgeError } from "../../src/errors.ts";
+import { elementCount } from "../../src/graph/graph.ts";
 import { floats } from "../../src/import/onnx/build.ts";
 import { encodeModel } from "../../src/import/onnx/codec.ts";
 import type { OnnxAttribute, OnnxModel, OnnxTensor } from "../../src/import/onnx/types.ts";
@@ -158,6 +159,8 @@ function alter({ graph, metadataProps, opsetImport }: OnnxModel, { kind, at, oth
 function refilled(tensor: OnnxTensor, other: number, float: number): OnnxTensor {
   if (tensor.dataType !== 1) return tensor;
   const values = new Float32Array(Uint8Array.from(tensor.rawData!).buffer);
+  // An earlier change may have given it other dimensions, for which `floats` writes no tensor.
+  if (elementCount(tensor.dims.map(Number)) !== values.length) return tensor;
   if (other % 3 === 0) values.fill(float);
   else values[other % values.length] = float;
   return floats(tensor.name!, tensor.dims.map(Number), values);

@@ -52,6 +52,7 @@ export function productGrid(x: Tensor, w: Tensor, bias: Tensor | undefined, padV
   const biasIsZero = bias?.grid?.min === 0 && bias.grid.max === 0;
   const step = bias && !biasIsZero ? Math.min(product, bias.grid!.step) : product;
   const pad = padValue / x.grid.step;
+  if (!Number.isInteger(pad)) return undefined;
   const ranges = accumulatorRanges(x.grid, w.values, w.shape[0]!, step / x.grid.step, bias?.values, pad);
   return { step, min: Math.min(...ranges.map((r) => r.min)), max: Math.max(...ranges.map((r) => r.max)) };
 }
