@@ -5,6 +5,9 @@ import type { Grid } from "./grid.ts";
 /** Where two correct implementations may differ. */
 export type Exactness = "exact on grids" | "float";
 
+/** What a kernel reads: values, and the grid on which they lie where their integers matter. */
+export type KernelInput = Required<Pick<Tensor, "shape" | "values">> & Pick<Tensor, "grid">;
+
 export interface Operator {
   readonly op: string;
   readonly exactness: Exactness;
@@ -13,11 +16,7 @@ export interface Operator {
   /** Grid of the result from the inputs' grids; undefined when values leave every grid. */
   grid(node: Node, inputs: readonly Tensor[]): Grid | undefined;
   /** The reference kernel: plain loops in the order of the definition, values as doubles. */
-  run(
-    node: Node,
-    inputs: readonly Required<Pick<Tensor, "shape" | "values">>[],
-    outputShape: readonly number[],
-  ): Float64Array;
+  run(node: Node, inputs: readonly KernelInput[], outputShape: readonly number[]): Float64Array;
 }
 
 export function fail(node: Node, message: string): never {

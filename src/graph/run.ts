@@ -16,7 +16,7 @@ export function runGraph(graph: Graph, input: ArrayLike<number>): Map<string, Fl
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((name) => {
       const tensor = tensorOf(graph, name);
-      return { shape: tensor.shape, values: tensor.values ?? values.get(name)! };
+      return { ...tensor, values: tensor.values ?? values.get(name)! };
     });
     values.set(node.output, operatorOf(node.op).run(node, inputs, tensorOf(graph, node.output).shape));
   }

@@ -8,8 +8,10 @@ import { conv } from "./conv.ts";
 import { flatten } from "./flatten.ts";
 import { gemm } from "./gemm.ts";
 import { identity } from "./identity.ts";
+import { lut } from "./lut.ts";
 import { pad } from "./pad.ts";
 import { quant } from "./quant.ts";
+import { requant } from "./requant.ts";
 import { threshold } from "./threshold.ts";
 
 const all = [
@@ -21,10 +23,12 @@ const all = [
   flatten,
   gemm,
   identity,
+  lut,
   mul,
   pad,
   quant,
   relu,
+  requant,
   sub,
   threshold,
 ];
