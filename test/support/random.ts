@@ -1,15 +1,7 @@
 /** Randomness that is the same on every machine. */
+import { randomFrom } from "../../src/zoo/random.ts";
 
-/** Numbers in [0, 1) (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+export { randomFrom };
 
 /**
  * `count` images as models take them: 8-bit integers, [channels, height, width]. Waves with some noise, of which the strongest reach both
