@@ -5,6 +5,7 @@ import { type Compilation, compileModel } from "../src/bundle/compile.ts";
 import { integerEntropy } from "../src/graph/entropy.ts";
 import { runGraph } from "../src/graph/run.ts";
 import { encodeModel } from "../src/import/onnx/codec.ts";
+import type { PayloadRegion } from "../src/plan/plan.ts";
 import { type BinaryLayer, type HybridShape, hybridModel } from "./support/hybrid-model.ts";
 import { randomImages } from "./support/random.ts";
 import { runSteps } from "./support/run-module.ts";
@@ -31,7 +32,7 @@ function expectedBytes({ graph, imported, plan }: Compilation, image: Int8Array)
       expected.set(layer.name, new Uint8Array(words.buffer));
     }
   }
-  expected.set("payload", packLevels(values.get("payload")!, plan.payload));
+  expected.set("payload", packLevels(values.get("payload")!, plan.payload!));
   return expected;
 }
 
@@ -43,7 +44,7 @@ function channelsLast(values: Float64Array, [channels, height, width]: readonly 
   );
 }
 
-function packLevels(values: Float64Array, payload: Compilation["plan"]["payload"]): Uint8Array {
+function packLevels(values: Float64Array, payload: PayloadRegion): Uint8Array {
   const [channels, height, width] = payload.shape as [number, number, number];
   const pixels = height * width;
   const rowBytes = Math.ceil((channels * payload.bits) / 8);

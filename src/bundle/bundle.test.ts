@@ -86,7 +86,7 @@ describe("the digest", () => {
     expect(modelDigest(reversed)).toBe(bundle.digest);
     expect(modelDigest({ ...manifest, digest: "" })).toBe(bundle.digest);
     expect(modelDigest({ ...manifest, name: "other" })).not.toBe(bundle.digest);
-    expect(modelDigest({ ...manifest, exit: { ...manifest.exit, threshold: 0.25 } })).not.toBe(bundle.digest);
+    expect(modelDigest({ ...manifest, exit: { ...manifest.exit!, threshold: 0.25 } })).not.toBe(bundle.digest);
   });
 
   test("canonical JSON", () => {
@@ -168,9 +168,11 @@ describe("altered bundles", () => {
 });
 
 describe("manifests that contradict themselves, though sealed", () => {
-  /** Writes the bundle with one member of the manifest changed (or removed), under a digest that is right. */
-  async function sealed(path: string, value: unknown): Promise<string> {
-    const manifest = structuredClone(bundle.manifest);
+  const OUTPUT = { tensor: "logits", shape: [3], step: 0.125, zero: 0, labels: true };
+
+  /** Writes a bundle with one member of the manifest changed (or removed), under a digest that is right. */
+  async function sealed(path: string, value: unknown, content = bundle): Promise<string> {
+    const manifest = structuredClone(content.manifest);
     const keys = path.split(".");
     const last = keys.pop()!;
     let parent: object = manifest;
@@ -178,7 +180,7 @@ describe("manifests that contradict themselves, though sealed", () => {
     if (value === undefined) Reflect.deleteProperty(parent, last);
     else Reflect.set(parent, last, value);
     manifest.digest = modelDigest(manifest);
-    const directory = await written();
+    const directory = await written(content);
     await writeFile(join(directory, "manifest.json"), manifestText(manifest));
     return directory;
   }
@@ -187,7 +189,7 @@ describe("manifests that contradict themselves, though sealed", () => {
     ["another format", "format", "other", /not the manifest of a Hedge bundle/],
     ["another version", "version", 2, /format version 2, and this Hedge reads 1/],
     ["an unknown member", "extra", 1, /extra/],
-    ["a missing member", "exit", undefined, /exit is not what the format says/],
+    ["a missing member", "input", undefined, /input is not what the format says/],
     ["a text for a number", "module.input", "0", /module.input/],
     ["a negative address", "module.result", -4, /module.result/],
     ["a fraction", "module.steps", 1.5, /module.steps/],
@@ -200,12 +202,26 @@ describe("manifests that contradict themselves, though sealed", () => {
     ["an input of another size", "input.shape", [3, 2, 2], /module.inputBytes is 4, but the input is 3x2x2/],
     ["a payload of another size", "payload.shape", [9, 2, 2], /payload.bytes is 4, but 9x2x2 at 1 bits take 8/],
     ["result and payload overlapping", "module.payload", 36, /overlap/],
-    ["more than a page", "module.memoryBytes", 65537, /module.memoryBytes is 65537/],
+    ["more than four pages", "module.memoryBytes", 262145, /module.memoryBytes is 262145/],
     ["no stack", "module.stackBytes", 0, /module.stackBytes is 0/],
-    ["a cloud without a payload", "payload", undefined, /together or not at all/],
-    ["a payload without its cloud", "cloud", undefined, /together or not at all/],
+    ["a cloud without a payload", "payload", undefined, /must be there together, or output alone/],
+    ["a payload without its cloud", "cloud", undefined, /must be there together, or output alone/],
+    ["a payload without an exit", "exit", undefined, /must be there together, or output alone/],
+    ["an output beside an exit", "output", OUTPUT, /must be there together, or output alone/],
   ])("%s", async (_, path, value, message) => {
     expect((await refusal(await sealed(path, value))).message).toMatch(message);
+  });
+
+  test.each<[what: string, path: string, value: unknown, message: RegExp]>([
+    ["no output", "output", undefined, /must be there together, or output alone/],
+    ["a payload", "payload", { tensor: "c", shape: [1, 2, 2], bits: 1, bytes: 4, scale: 2, offset: 0 }, /together/],
+    ["labels of another number", "classes", ["left", "right"], /classes are 2, but the output has 3 labels/],
+    ["labels for what has none", "output.labels", false, /classes are 3, but the output has 0 labels/],
+    ["an output of another size", "output.shape", [20], /classes are 3, but the output has 20 labels/],
+    ["an output of no step", "output.step", 0, /output.step/],
+  ])("an edge-only model with %s", async (_, path, value, message) => {
+    const directory = await sealed(path, value, await tinyBundle({ edgeOnly: true }));
+    expect((await refusal(directory)).message).toMatch(message);
   });
 
   test.each([

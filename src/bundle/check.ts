@@ -6,12 +6,14 @@ import { HedgeError } from "../errors.ts";
 import { elementCount } from "../graph/graph.ts";
 import { payloadBytes } from "../wire/payload.ts";
 import type { Bundle } from "./bundle.ts";
-import { BUNDLE_FORMAT, BUNDLE_VERSION, type Manifest, manifestSchema } from "./manifest.ts";
+import { BUNDLE_FORMAT, BUNDLE_VERSION, type Manifest, manifestSchema, resultCount } from "./manifest.ts";
 
 const REMEDY = "Compile the model again with this version of Hedge.";
-/** edge.wasm declares one page. */
-const PAGE_BYTES = 65536;
-/** Label, exited, entropy; the logits follow. */
+/** A page of WebAssembly's linear memory. */
+export const PAGE_BYTES = 65536;
+/** More pages than any board of this class has RAM for. */
+export const MAX_PAGES = 4;
+/** Label, exited, entropy; logits or the output follow. */
 export const RESULT_HEADER_WORDS = 3;
 
 const invalid = (where: string, what: string) => new HedgeError("input", `${where}: ${what}.`, REMEDY);
@@ -44,15 +46,16 @@ export function checkManifest(raw: unknown, where: string): Manifest {
 
 /** Checks what the schema cannot: addresses, sizes and which members belong together. */
 export function checkGeometry(manifest: Manifest, where: string): void {
-  const { module, input, classes, payload, cloud, parts } = manifest;
+  const { module, input, payload } = manifest;
+  checkKind(manifest, where);
   const regions: [name: string, start: number, bytes: number][] = [
     ["input", module.input, module.inputBytes],
     ["threshold", module.threshold, 4],
-    ["result", module.result, 4 * (RESULT_HEADER_WORDS + classes.length)],
+    ["result", module.result, 4 * (RESULT_HEADER_WORDS + resultCount(manifest))],
     ...(payload ? ([["payload", module.payload, payload.bytes]] as [string, number, number][]) : []),
   ];
-  if (module.memoryBytes < 1 || module.memoryBytes > PAGE_BYTES) {
-    throw invalid(where, `module.memoryBytes is ${module.memoryBytes}, outside 1 ... ${PAGE_BYTES}`);
+  if (module.memoryBytes < 1 || module.memoryBytes > MAX_PAGES * PAGE_BYTES) {
+    throw invalid(where, `module.memoryBytes is ${module.memoryBytes}, outside 1 ... ${MAX_PAGES * PAGE_BYTES}`);
   }
   if (module.stackBytes < 64 || module.stackBytes > 1 << 20) {
     throw invalid(where, `module.stackBytes is ${module.stackBytes}, outside 64 ... ${1 << 20}`);
@@ -68,9 +71,6 @@ export function checkGeometry(manifest: Manifest, where: string): void {
   if (elementCount(input.shape) !== module.inputBytes) {
     throw invalid(where, `module.inputBytes is ${module.inputBytes}, but the input is ${input.shape.join("x")}`);
   }
-  if (Boolean(payload) !== Boolean(cloud) || Boolean(cloud) !== Boolean(parts["cloud.onnx"])) {
-    throw invalid(where, "payload, cloud and the part cloud.onnx must be there together or not at all");
-  }
   if (!payload) return;
   if (payload.shape.length !== 3) throw invalid(where, "payload.shape must be channels, height and width");
   const expected = payloadBytes(payload);
@@ -84,6 +84,21 @@ export function checkGeometry(manifest: Manifest, where: string): void {
   if (result[1] < packed[1] + packed[2] && packed[1] < result[1] + result[2]) {
     throw invalid(where, "module.result and module.payload overlap");
   }
+}
+
+/** Which members make a hybrid model, which an edge-only one. */
+function checkKind(manifest: Manifest, where: string): void {
+  const { exit, payload, cloud, parts, output, classes } = manifest;
+  const hybrid = [exit, payload, cloud, parts["cloud.onnx"]];
+  if (hybrid.some((member) => Boolean(member) === Boolean(output)))
+    throw invalid(where, "exit, payload, cloud and the part cloud.onnx must be there together, or output alone");
+  if (!output) {
+    if (classes.length < 2) throw invalid(where, `classes are ${classes.length}, and a hybrid model has at least 2`);
+    return;
+  }
+  const named = output.labels ? elementCount(output.shape) : 0;
+  if (classes.length > 0 && classes.length !== named)
+    throw invalid(where, `classes are ${classes.length}, but the output has ${named} labels`);
 }
 
 /** Checks that edge.wasm is valid and has the interface that docs/architecture.md describes. */

@@ -41,7 +41,7 @@ export async function compileModel(bytes: Uint8Array, file: string): Promise<Com
     const folded = runPasses(imported.edge);
     return { ...imported, graph: folded, plan: planModel(folded) };
   });
-  const cloud = splitCloud(model, metadata.cut, metadata.output, { file, shape: plan.payload.shape });
+  const cloud = splitCloud(model, metadata.cut, metadata.output, { file, shape: plan.payload!.shape });
   const parts = { edgeWasm: emitModule(plan), weights: plan.weights, cloudOnnx: encodeModel(cloud) };
   const source = { file: basename(file), sha256: sha256Hex(bytes) };
   const bundle = await createBundle(manifestOf(plan, graph, metadata, source), parts);
@@ -69,7 +69,6 @@ function manifestOf(
   metadata: HybridMetadata,
   source: ManifestDraft["source"],
 ): ManifestDraft {
-  const { payload } = plan;
   const inputShape = graph.tensors.get(graph.input)!.shape;
   return {
     name: metadata.name,
@@ -77,21 +76,7 @@ function manifestOf(
     source,
     input: { ...metadata.input, shape: [...inputShape] },
     classes: [...metadata.classes],
-    exit: {
-      name: metadata.exit.name,
-      rule: metadata.exit.rule,
-      threshold: metadata.exit.threshold,
-      logitStep: plan.logitStep,
-    },
-    payload: {
-      tensor: metadata.cut,
-      shape: [...payload.shape],
-      bits: payload.bits,
-      bytes: payload.bytes,
-      scale: payload.scale,
-      offset: payload.offset,
-    },
-    cloud: { input: metadata.cut, output: metadata.output },
+    ...(plan.output ? { output: { ...plan.output, shape: [...plan.output.shape] } } : hybridMembers(plan, metadata)),
     module: {
       memoryBytes: plan.memoryBytes,
       stackBytes: STACK_BYTES,
@@ -99,10 +84,20 @@ function manifestOf(
       inputBytes: elementCount(inputShape),
       threshold: plan.threshold,
       result: plan.result.address,
-      payload: payload.address,
+      payload: plan.payload?.address ?? 0,
       steps: plan.steps.length,
     },
     layers: layerRows(plan),
+  };
+}
+
+function hybridMembers({ payload, logitStep }: Plan, { exit, cut, output }: HybridMetadata) {
+  const { name, rule, threshold } = exit;
+  const { shape, bits, bytes, scale, offset } = payload!;
+  return {
+    exit: { name, rule, threshold, logitStep: logitStep! },
+    payload: { tensor: cut, shape: [...shape], bits, bytes, scale, offset },
+    cloud: { input: cut, output },
   };
 }
 

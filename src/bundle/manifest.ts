@@ -3,6 +3,8 @@
  * parts. Written by the compiler, checked against this schema by everyone who reads it.
  */
 import { z } from "zod";
+import { HedgeError } from "../errors.ts";
+import { elementCount } from "../graph/graph.ts";
 
 export const BUNDLE_FORMAT = "hedge-bundle";
 export const BUNDLE_VERSION = 1;
@@ -51,25 +53,29 @@ export const manifestSchema = z.strictObject({
   compiler: text,
   source: z.strictObject({ file: text, sha256 }),
   parts: z.strictObject({ "edge.wasm": part, "weights.bin": part, "cloud.onnx": part.optional() }),
-  /**
-   * An image enters as 8-bit integers (pixel - zero), each worth `step`; channel planes one after another (CHW).
-   */
+  /** A sample enters as signed bytes, each worth `pixelStep`; of an image they are (pixel - pixelZero). */
   input: z.strictObject({
     name: z.string(),
+    /** As the graph has it: of an image channels, height, width. */
     shape,
+    /** The order of the bytes where it is not the shape's: an image pixel by pixel, channels innermost. */
+    layout: z.literal("HWC").optional(),
     pixelZero: z.int().min(0).max(255),
     pixelStep: z.number().positive(),
   }),
-  classes: z.array(text).min(2).max(1000),
-  exit: z.strictObject({
-    name: z.string(),
-    rule: z.literal("entropy"),
-    /** In nats: a sample whose exit entropy is below it is answered on the device. */
-    threshold: z.number().nonnegative(),
-    /** A logit is an integer times this. */
-    logitStep: z.number().positive(),
-  }),
-  /** Absent from edge-only models. */
+  /** Names of the labels. Edge-only models may have none: then labels are numbers, or the output is no vector of logits. */
+  classes: z.array(text).max(1000),
+  /** Hybrid models have exit, payload and cloud; edge-only ones have `output` instead. */
+  exit: z
+    .strictObject({
+      name: z.string(),
+      rule: z.literal("entropy"),
+      /** In nats: a sample whose exit entropy is below it is answered on the device. */
+      threshold: z.number().nonnegative(),
+      /** A logit is an integer times this. */
+      logitStep: z.number().positive(),
+    })
+    .optional(),
   payload: z
     .strictObject({
       tensor: z.string(),
@@ -83,6 +89,17 @@ export const manifestSchema = z.strictObject({
     })
     .optional(),
   cloud: z.strictObject({ input: z.string(), output: z.string() }).optional(),
+  output: z
+    .strictObject({
+      tensor: z.string(),
+      shape,
+      /** An integer n of the result stands for the value (n - zero) * step. */
+      step: z.number().positive(),
+      zero: z.int(),
+      /** Whether it is a vector of logits, whose largest names the label. */
+      labels: z.boolean(),
+    })
+    .optional(),
   /** The interface of edge.wasm; byte addresses in its linear memory. */
   module: z.strictObject({
     /** Linear memory that the module truly uses: the limit to give wasm3. */
@@ -91,8 +108,10 @@ export const manifestSchema = z.strictObject({
     stackBytes: count,
     input: count,
     inputBytes: count,
+    /** The exit's threshold; edge-only modules ignore it. */
     threshold: count,
     result: count,
+    /** 0 in edge-only modules. */
     payload: count,
     steps: z.int().positive(),
   }),
@@ -103,3 +122,25 @@ export type Manifest = z.infer<typeof manifestSchema>;
 /** What a compiler says; format, hashes and digest are added by `createBundle`. */
 export type ManifestDraft = Omit<Manifest, "format" | "version" | "digest" | "parts">;
 export type PayloadSpec = NonNullable<Manifest["payload"]>;
+
+/** The manifest of a hybrid model; any other is an edge-only model's (`checkGeometry` sees to it). */
+export type HybridManifest = Manifest & Required<Pick<Manifest, "exit" | "payload" | "cloud">>;
+
+export function isHybrid(manifest: Manifest): manifest is HybridManifest {
+  return manifest.output === undefined;
+}
+
+/** @throws HedgeError (input) for an edge-only model, whose device answers every sample itself */
+export function requireHybrid(manifest: Manifest): HybridManifest {
+  if (isHybrid(manifest)) return manifest;
+  throw new HedgeError(
+    "input",
+    `The bundle ${manifest.name} has no cloud part: it is edge-only, and its device answers every sample itself.`,
+    "Give the bundle of a hybrid model, or compile this one with --cut and --exit.",
+  );
+}
+
+/** Integers of the result row behind label, exited and entropy: logits, or the elements of an edge-only model's output. */
+export function resultCount({ output, classes }: Pick<Manifest, "output" | "classes">): number {
+  return output ? elementCount(output.shape) : classes.length;
+}

@@ -2,7 +2,7 @@
  * The models a worker can finish: one per bundle, found by the bundle's digest.
  */
 import type { Bundle } from "../bundle/bundle.ts";
-import type { PayloadSpec } from "../bundle/manifest.ts";
+import { type PayloadSpec, requireHybrid } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
 import type { CloudModel } from "./session-pool.ts";
 
@@ -18,23 +18,17 @@ export interface ServedModel extends CloudModel {
 export function servedModels(bundles: readonly Bundle[]): Map<string, ServedModel> {
   const models = new Map<string, ServedModel>();
   for (const { manifest, digest, cloudOnnx } of bundles) {
-    if (manifest.payload === undefined || manifest.cloud === undefined || cloudOnnx === undefined) {
-      throw new HedgeError(
-        "input",
-        `The bundle ${manifest.name} has no cloud part: its device answers every sample itself.`,
-        "Give the worker bundles of hybrid models only.",
-      );
-    }
+    const { payload, cloud, name, classes } = requireHybrid(manifest);
     if (models.has(digest)) continue;
     models.set(digest, {
       index: models.size,
       digest,
-      name: manifest.name,
-      onnx: cloudOnnx,
-      input: manifest.cloud.input,
-      output: manifest.cloud.output,
-      payload: manifest.payload,
-      classes: manifest.classes.length,
+      name,
+      onnx: cloudOnnx!,
+      input: cloud.input,
+      output: cloud.output,
+      payload,
+      classes: classes.length,
     });
   }
   if (models.size === 0) {

@@ -183,10 +183,12 @@ describe("the edge client", () => {
     await expect(client.submit(SURE)).rejects.toThrow("The device is closed");
   });
 
-  it("answers everything itself with an edge-only model", async () => {
+  it("refuses an edge-only model, which has nothing to offload", async () => {
     const { url } = await broker();
-    const client = await device(url, await tinyBundle({ edgeOnly: true }));
-    expect(await client.classify(unsureSample(1))).toMatchObject({ source: "edge", confirmed: true });
+    await expect(device(url, await tinyBundle({ edgeOnly: true }))).rejects.toMatchObject({
+      kind: "input",
+      message: "The bundle tiny has no cloud part: it is edge-only, and its device answers every sample itself.",
+    });
   });
 
   it("goes on after a sample of the wrong size", async () => {

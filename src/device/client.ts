@@ -5,6 +5,7 @@
 import { randomInt } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { MqttClient } from "mqtt";
+import { requireHybrid } from "../bundle/manifest.ts";
 import type { EdgeResult, Engine } from "../engine/engine.ts";
 import { HedgeError } from "../errors.ts";
 import { closeConnection, openConnection } from "../wire/connection.ts";
@@ -102,9 +103,10 @@ export class DeviceClient {
     this.#offers = new Offers(options.backoff ?? { first: 500, longest: 8_000 }, (...offer) => this.#send(...offer));
   }
 
-  /** Throws HedgeErrors: usage (the name, the address), network (no broker answers within seconds). */
+  /** Throws HedgeErrors: usage (the name, the address), input (an edge-only model), network (no broker answers within seconds). */
   static async connect(options: DeviceOptions): Promise<DeviceClient> {
     checkName("device", options.id);
+    requireHybrid(options.engine.manifest);
     const device = new DeviceClient(options);
     const client = await openConnection({
       broker: options.broker,

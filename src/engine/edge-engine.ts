@@ -4,7 +4,7 @@
  */
 import type { Bundle } from "../bundle/bundle.ts";
 import { RESULT_HEADER_WORDS } from "../bundle/check.ts";
-import type { Manifest } from "../bundle/manifest.ts";
+import { type Manifest, resultCount } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
 import { type EdgeResult, ENTROPY_SCALE, type Engine, type EngineKind, type EngineMemory } from "./engine.ts";
 
@@ -59,8 +59,8 @@ export class EdgeEngine implements Engine {
     this.manifest = manifest;
     this.memory = module.memory;
     this.#module = module;
-    this.#resultBytes = new Uint8Array(4 * (RESULT_HEADER_WORDS + manifest.classes.length));
-    this.threshold = manifest.exit.threshold;
+    this.#resultBytes = new Uint8Array(4 * (RESULT_HEADER_WORDS + resultCount(manifest)));
+    if (manifest.exit) this.threshold = manifest.exit.threshold;
   }
 
   get threshold(): number {
@@ -70,6 +70,13 @@ export class EdgeEngine implements Engine {
   set threshold(nats: number) {
     if (!(nats >= 0)) {
       throw new HedgeError("usage", `The exit threshold is ${nats}.`, "Give a number of nats that is 0 or more.");
+    }
+    if (!this.manifest.exit) {
+      throw new HedgeError(
+        "usage",
+        `${this.manifest.name} is an edge-only model: it has no exit that a threshold could apply to.`,
+        "Leave the threshold out.",
+      );
     }
     this.#threshold = nats;
   }
@@ -81,7 +88,7 @@ export class EdgeEngine implements Engine {
       throw new HedgeError(
         "input",
         `A sample for ${name} has ${input.length} values; ${layout.inputBytes} are needed.`,
-        `Give an image of ${spec.shape.join("x")} (channels, height, width).`,
+        `Give a sample of the shape ${spec.shape.join("x")}.`,
       );
     }
     new DataView(this.#thresholdBytes.buffer).setInt32(0, thresholdWord(this.#threshold), true);
@@ -107,21 +114,28 @@ export class EdgeEngine implements Engine {
   result(): EdgeResult {
     const module = this.#open();
     if (this.#phase !== "done") throw new Error("result() was called before the sample was done.");
-    const { module: layout, classes, payload: spec } = this.manifest;
+    const { module: layout, payload: spec } = this.manifest;
     module.readInto(layout.result, this.#resultBytes);
     const view = new DataView(this.#resultBytes.buffer);
     const word = (index: number) => view.getInt32(4 * index, true);
     const [label, exited, entropy] = [word(0), word(1), word(2)];
-    if (label < 0 || label >= classes.length || (exited !== 0 && exited !== 1) || entropy < 0) {
+    if (!this.#possible(label, exited, entropy)) {
       throw this.#broken(`its result is label ${label}, exited ${exited}, entropy ${entropy}, which cannot be`);
     }
-    const logits = Int32Array.from(classes, (_, i) => word(RESULT_HEADER_WORDS + i));
+    const logits = Int32Array.from({ length: resultCount(this.manifest) }, (_, i) => word(RESULT_HEADER_WORDS + i));
     let payload: Uint8Array | undefined;
     if (exited === 0 && spec) {
       payload = new Uint8Array(spec.bytes);
       module.readInto(layout.payload, payload);
     }
     return { label, exited: exited === 1, entropy, logits, payload };
+  }
+
+  #possible(label: number, exited: number, entropy: number): boolean {
+    const { output } = this.manifest;
+    const labelled = label >= 0 && label < resultCount(this.manifest);
+    if (!output) return labelled && (exited === 0 || exited === 1) && entropy >= 0;
+    return (output.labels ? labelled : label === -1) && exited === 1 && entropy === 0;
   }
 
   classify(input: Int8Array): EdgeResult {

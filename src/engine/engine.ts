@@ -11,15 +11,15 @@ export const ENTROPY_SCALE = 1 << 16;
 
 /** What one sample came to on the device. */
 export interface EdgeResult {
-  /** Index of the exit's answer. */
+  /** Index of the exit's answer, or of an edge-only model's; -1 where its output is no vector of logits. */
   readonly label: number;
-  /** Whether the exit rule accepts the answer; if not, `payload` goes to the cloud. */
+  /** Whether the exit rule accepts the answer; if not, `payload` goes to the cloud. Always true of edge-only models. */
   readonly exited: boolean;
-  /** Entropy of the exit's softmax, in 2^-16 nats. */
+  /** Entropy of the exit's softmax, in 2^-16 nats; 0 of edge-only models. */
   readonly entropy: number;
-  /** The exit's logits, in units of the manifest's `exit.logitStep`. */
+  /** The exit's logits in units of the manifest's `exit.logitStep`, or the integers of an edge-only model's `output`. */
   readonly logits: Int32Array;
-  /** Packed features at the cut; undefined when the sample exited or the model has no cloud part. */
+  /** Packed features at the cut; undefined when the sample exited or the model is edge-only. */
   readonly payload: Uint8Array | undefined;
 }
 
@@ -27,11 +27,11 @@ export interface EdgeResult {
 export interface Engine {
   readonly kind: EngineKind;
   readonly manifest: Manifest;
-  /** In nats. Takes effect with the next sample; 0 offloads everything, Infinity nothing. */
+  /** In nats. Takes effect with the next sample; 0 offloads everything, Infinity nothing. Edge-only models have none. */
   threshold: number;
   /** Memory that the engine takes for this module, as far as it can tell. */
   readonly memory: EngineMemory;
-  /** Puts a sample (8-bit integers, CHW) into the module. */
+  /** Puts a sample (8-bit integers in the order of the manifest's `input`) into the module. */
   begin(input: Int8Array): void;
   /** Runs one bounded step; true when the result is there. */
   step(): boolean;

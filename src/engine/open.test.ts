@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { assemble, tinyAnswer, tinyBundle, tinyDraft } from "../../test/support/tiny-bundle.ts";
+import { assemble, TINY_WEIGHTS, tinyAnswer, tinyBundle, tinyDraft, tinyWasm } from "../../test/support/tiny-bundle.ts";
 import { type Bundle, createBundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
 import { ENGINE_KINDS, type Engine, type EngineKind } from "./engine.ts";
@@ -68,9 +68,39 @@ describe.each(ENGINE_KINDS)("the %s engine", (kind) => {
     expect([first.result(), second.result()]).toEqual([tinyAnswer(a), tinyAnswer(b)]);
   });
 
-  test("an edge-only model has no payload", async () => {
-    const engine = open(await tinyBundle({ edgeOnly: true }), kind, { threshold: 0 });
-    expect(engine.classify(Int8Array.of(1, 2, 3, 4))).toMatchObject({ exited: false, payload: undefined });
+  test("an edge-only model answers every sample, and takes no threshold", async () => {
+    const engine = open(await tinyBundle({ edgeOnly: true }), kind);
+    const input = Int8Array.of(1, 2, 3, 127);
+    const { label, logits } = tinyAnswer(input);
+    expect(engine.classify(input)).toEqual({ label, exited: true, entropy: 0, logits, payload: undefined });
+    expect(() => {
+      engine.threshold = 1;
+    }).toThrow("tiny is an edge-only model: it has no exit that a threshold could apply to.");
+  });
+
+  test("an edge-only model whose output names no label", async () => {
+    const draft = tinyDraft({ edgeOnly: true });
+    const bundle = (edgeWasm: Uint8Array) =>
+      createBundle(
+        { ...draft, classes: [], output: { ...draft.output!, labels: false } },
+        { edgeWasm, weights: Uint8Array.from(TINY_WEIGHTS) },
+      );
+    const row = (label: number) =>
+      assemble(
+        stepModule(`(block (result i32)
+        (i32.store (i32.const 16) (i32.const ${label})) (i32.store (i32.const 20) (i32.const 1))
+        (i32.store (i32.const 28) (i32.const -7)) (i32.const 1))`),
+      );
+    const result = open(await bundle(row(-1)), kind).classify(new Int8Array(4));
+    expect(result).toEqual({
+      label: -1,
+      exited: true,
+      entropy: 0,
+      logits: Int32Array.of(-7, 0, 0),
+      payload: undefined,
+    });
+    const named = open(await bundle(row(2)), kind);
+    expect(() => named.classify(new Int8Array(4))).toThrow("its result is label 2, exited 1, entropy 0");
   });
 
   test("tells its memory", async () => {
@@ -185,7 +215,7 @@ test("both engines give the same bytes", async () => {
 
 test("an unknown engine", async () => {
   const bundle = await createBundle(tinyDraft({ edgeOnly: true }), {
-    edgeWasm: (await tinyBundle()).edgeWasm,
+    edgeWasm: tinyWasm({ edgeOnly: true }),
     weights: new Uint8Array(3),
   });
   expect(() => openEngine(bundle, "abacus" as EngineKind)).toThrow('There is no engine "abacus"');

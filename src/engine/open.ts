@@ -3,6 +3,7 @@
  */
 import { compile, type Signature, Wasm3Error, type Wasm3Module } from "@aspect/wasm3";
 import type { Bundle } from "../bundle/bundle.ts";
+import { PAGE_BYTES } from "../bundle/check.ts";
 import { HedgeError } from "../errors.ts";
 import { EdgeEngine } from "./edge-engine.ts";
 import { ENGINE_KINDS, type Engine, type EngineKind } from "./engine.ts";
@@ -36,10 +37,11 @@ function checkModule({ edgeWasm, manifest }: Bundle): Wasm3Module {
     if (actual !== expected)
       throw new HedgeError("input", `edge.wasm of ${manifest.name}: ${name} is ${actual}, not ${expected}.`, REMEDY);
   }
-  if (module.memory?.initialPages !== 1) {
+  const pages = Math.ceil(manifest.module.memoryBytes / PAGE_BYTES);
+  if (module.memory?.initialPages !== pages) {
     throw new HedgeError(
       "input",
-      `edge.wasm of ${manifest.name} declares ${module.memory?.initialPages ?? 0} pages of memory, not 1.`,
+      `edge.wasm of ${manifest.name} declares ${module.memory?.initialPages ?? 0} pages of memory, not ${pages}.`,
       REMEDY,
     );
   }

@@ -3,6 +3,7 @@
  * and the offloaded path, all on the same labelled images.
  */
 import type { Bundle } from "../bundle/bundle.ts";
+import { requireHybrid } from "../bundle/manifest.ts";
 import type { EngineKind } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { HedgeError } from "../errors.ts";
@@ -71,7 +72,7 @@ export interface Evaluation {
 /** @throws HedgeErrors (usage, input) for a bundle of another model and images that do not fit; failing checks are in the result */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { bundle, source, images, labels, engines, report } = options;
-  const { manifest } = bundle;
+  const manifest = requireHybrid(bundle.manifest);
   const threshold = options.threshold ?? manifest.exit.threshold;
   if (images.length === 0) throw new HedgeError("usage", "There is no image to evaluate.", "Give at least one image.");
   if (engines.length === 0 && !source) {

@@ -3,10 +3,10 @@
  * killed in the middle without a word and started again.
  */
 import type { Bundle } from "../bundle/bundle.ts";
+import { requireHybrid } from "../bundle/manifest.ts";
 import { startBroker } from "../cloud/broker.ts";
 import { type Answer, DeviceClient } from "../device/client.ts";
 import { openEngine } from "../engine/open.ts";
-import { HedgeError } from "../errors.ts";
 import type { Report } from "./run-edge.ts";
 import { finalOfEngine } from "./whole.ts";
 import { startWorkerProcess } from "./worker-process.ts";
@@ -48,9 +48,7 @@ const DEADLINE = 60_000;
  */
 export async function runKilledWorker(options: KilledWorkerOptions): Promise<KilledWorkerRun> {
   const { bundle, images, report, deadline = DEADLINE } = options;
-  if (!bundle.manifest.payload) {
-    throw new HedgeError("input", `${bundle.manifest.name} has no cloud part.`, "Give a bundle that offloads.");
-  }
+  requireHybrid(bundle.manifest);
   const { finalLabels } = await finalOfEngine({ bundle, images, threads: 1, kind: "v8", report });
   const broker = await startBroker();
   const closers: (() => Promise<unknown>)[] = [() => broker.close()];

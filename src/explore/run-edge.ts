@@ -1,4 +1,5 @@
 /** The edge part over many samples: on an engine, and on the reference kernels. */
+import { resultCount } from "../bundle/manifest.ts";
 import { ENTROPY_SCALE, type Engine } from "../engine/engine.ts";
 import { elementCount, type Graph, tensorOf } from "../graph/graph.ts";
 import { runGraph } from "../graph/run.ts";
@@ -17,8 +18,10 @@ export interface EdgeRun {
 
 /** Runs the samples on an engine, with its threshold; entropies are in nats, logits in their own units (not in steps). */
 export function runEngine(engine: Engine, images: readonly Int8Array[], report: Report): EdgeRun {
-  const { classes, payload, exit } = engine.manifest;
-  const answers = emptyAnswers(images.length, classes.length, payload?.bytes ?? 0);
+  const { payload, exit, output } = engine.manifest;
+  const classes = resultCount(engine.manifest);
+  const step = exit ? exit.logitStep : output!.step;
+  const answers = emptyAnswers(images.length, classes, payload?.bytes ?? 0);
   const started = performance.now();
   images.forEach((image, i) => {
     const result = engine.classify(image);
@@ -26,7 +29,7 @@ export function runEngine(engine: Engine, images: readonly Int8Array[], report: 
     answers.exited[i] = result.exited ? 1 : 0;
     answers.entropies[i] = result.entropy / ENTROPY_SCALE;
     result.logits.forEach((logit, k) => {
-      answers.logits[i * classes.length + k] = logit * exit.logitStep;
+      answers.logits[i * classes + k] = (logit - (output?.zero ?? 0)) * step;
     });
     if (result.payload) setPayload(answers, i, result.payload);
     report(`${engine.kind}: image`, i + 1, images.length);

@@ -110,6 +110,24 @@ export interface PayloadLayer extends LayerBase {
 
 export type Layer = GridConvLayer | BinaryConvLayer | ExitPoolLayer | DenseExitLayer | PayloadLayer;
 
+/** The packed features at the cut: a level q stands for (q + offset) * scale. */
+export interface PayloadRegion extends Region {
+  readonly bits: 1 | 2 | 4 | 8;
+  readonly scale: number;
+  readonly offset: number;
+  readonly shape: readonly number[];
+}
+
+/** The output of an edge-only model: an integer n of the result row stands for (n - zero) * step. */
+export interface OutputSpec {
+  readonly tensor: string;
+  readonly shape: readonly number[];
+  readonly step: number;
+  readonly zero: number;
+  /** Whether it is a vector of logits, of which the row's label is the largest. */
+  readonly labels: boolean;
+}
+
 export interface Plan {
   readonly name: string;
   readonly layers: readonly Layer[];
@@ -121,11 +139,10 @@ export interface Plan {
   readonly input: Region;
   readonly threshold: number;
   readonly result: Region;
-  readonly payload: Region & {
-    readonly bits: 1 | 2 | 4 | 8;
-    readonly scale: number;
-    readonly offset: number;
-    readonly shape: readonly number[];
-  };
-  readonly logitStep: number;
+  /** Hybrid models: what an offloaded sample sends. */
+  readonly payload?: PayloadRegion;
+  /** Hybrid models: what the integer 1 of a logit is worth. */
+  readonly logitStep?: number;
+  /** Edge-only models: what the result row holds. */
+  readonly output?: OutputSpec;
 }

@@ -62,7 +62,7 @@ export function runSteps(compilation: Compilation, engine: "v8" | "wasm3", image
     for (const layer of layers)
       outputs.set(layer.name, module.read({ address: layer.output.address, bytes: outputBytes(layer) }));
   }
-  outputs.set("payload", module.read(plan.payload));
+  outputs.set("payload", module.read(plan.payload!));
   module.close();
   return outputs;
 }

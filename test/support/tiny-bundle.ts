@@ -17,9 +17,9 @@ const store = (offset: number, value: string) => `(i32.store (i32.const ${offset
 
 /**
  * Step 0 loads the weights, step 1 writes the result row (label: the largest logit; entropy: the fourth pixel's
- * magnitude times 2^9), step 2 packs the signs of the pixels.
+ * magnitude times 2^9), step 2 packs the signs of the pixels. Edge-only, step 1 ends every sample, with an entropy of 0.
  */
-const TINY_WAT = `(module
+const tinyWat = (edgeOnly: boolean) => `(module
   (import "hedge" "load_weights" (func $load_weights (param i32 i32 i32)))
   (memory (export "memory") 1 1)
   (func $abs (param i32) (result i32)
@@ -37,10 +37,10 @@ const TINY_WAT = `(module
         (local.set $best ${logit(i)}) (local.set $label (i32.const ${i}))))`,
         )
         .join("\n")}
-      (local.set $entropy (i32.shl (call $abs ${byte(LAYOUT.input + 3)}) (i32.const 9)))
+      (local.set $entropy ${edgeOnly ? "(i32.const 0)" : `(i32.shl (call $abs ${byte(LAYOUT.input + 3)}) (i32.const 9))`})
       ${store(LAYOUT.result, "(local.get $label)")}
       ${store(LAYOUT.result + 8, "(local.get $entropy)")}
-      ${store(LAYOUT.result + 4, `(i32.lt_u (local.get $entropy) (i32.load (i32.const ${LAYOUT.threshold})))`)}
+      ${store(LAYOUT.result + 4, edgeOnly ? "(i32.const 1)" : `(i32.lt_u (local.get $entropy) (i32.load (i32.const ${LAYOUT.threshold})))`)}
       (return (i32.load (i32.const ${LAYOUT.result + 4})))))
     ${[0, 1, 2, 3]
       .map((i) => `(i32.store8 (i32.const ${LAYOUT.payload + i}) (i32.ge_s ${byte(LAYOUT.input + i)} (i32.const 0)))`)
@@ -60,11 +60,11 @@ export function assemble(text: string): Uint8Array {
   return bytes;
 }
 
-export function tinyWasm(): Uint8Array {
-  return assemble(TINY_WAT);
+export function tinyWasm({ edgeOnly = false } = {}): Uint8Array {
+  return assemble(tinyWat(edgeOnly));
 }
 
-/** The manifest of the tiny model; `edgeOnly` leaves the cloud out. */
+/** The manifest of the tiny model; `edgeOnly` has the logits as its output, and neither exit nor cloud. */
 export function tinyDraft({ edgeOnly = false } = {}): ManifestDraft {
   return {
     name: "tiny",
@@ -72,10 +72,10 @@ export function tinyDraft({ edgeOnly = false } = {}): ManifestDraft {
     source: { file: "tiny.onnx", sha256: "0".repeat(64) },
     input: { name: "image", shape: [1, 2, 2], pixelZero: 128, pixelStep: 2 ** -7 },
     classes: ["left", "right", "middle"],
-    exit: { name: "exit", rule: "entropy", threshold: 0.5, logitStep: 0.125 },
     ...(edgeOnly
-      ? {}
+      ? { output: { tensor: "logits", shape: [3], step: 0.125, zero: 0, labels: true } }
       : {
+          exit: { name: "exit", rule: "entropy", threshold: 0.5, logitStep: 0.125 },
           payload: { tensor: "cut", shape: [1, 2, 2], bits: 1, bytes: 4, scale: 2, offset: -0.5 },
           cloud: { input: "cut", output: "logits" },
         }),
@@ -100,7 +100,11 @@ export interface TinyOptions {
   readonly edgeWasm?: Uint8Array;
 }
 
-export function tinyBundle({ edgeOnly = false, cloudOnnx, edgeWasm = tinyWasm() }: TinyOptions = {}): Promise<Bundle> {
+export function tinyBundle({
+  edgeOnly = false,
+  cloudOnnx,
+  edgeWasm = tinyWasm({ edgeOnly }),
+}: TinyOptions = {}): Promise<Bundle> {
   return createBundle(tinyDraft({ edgeOnly }), {
     edgeWasm,
     weights: Uint8Array.from(TINY_WEIGHTS),
