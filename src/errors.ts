@@ -2,6 +2,8 @@
  * Errors that a user can act on. Anything else that is thrown is a bug in Hedge.
  */
 
+import type { DiagnosticCode, Problem } from "./diagnostics.ts";
+
 /** Exit codes of the command line; documented in `hedge help exit-codes`. */
 export const EXIT_CODES = {
   /** A defect in Hedge. */
@@ -17,17 +19,29 @@ export const EXIT_CODES = {
 } as const;
 export type ErrorKind = keyof typeof EXIT_CODES;
 
+export interface HedgeErrorOptions extends ErrorOptions {
+  /** The row of the table of diagnostics; errors of a model have one. */
+  readonly code?: DiagnosticCode | undefined;
+  /** What the sentence sums up, where it is several things. */
+  readonly problems?: readonly Problem[] | undefined;
+}
+
 /** One sentence that says what is wrong and where (file, node), and the remedy. */
 export class HedgeError extends Error {
+  readonly code: DiagnosticCode | undefined;
+  readonly problems: readonly Problem[];
+
   constructor(
     readonly kind: ErrorKind,
     message: string,
     /** What to do about it: a sentence in the imperative. */
     readonly remedy: string,
-    options?: ErrorOptions,
+    { code, problems = [], ...options }: HedgeErrorOptions = {},
   ) {
     super(message, options);
     this.name = "HedgeError";
+    this.code = code;
+    this.problems = problems;
   }
 
   get exitCode(): number {

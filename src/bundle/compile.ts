@@ -54,7 +54,8 @@ function named<T>(file: string, stages: () => T): T {
     return stages();
   } catch (cause) {
     if (!(cause instanceof HedgeError) || cause.message.includes(file)) throw cause;
-    throw new HedgeError(cause.kind, `${file}: ${cause.message}`, cause.remedy, { cause });
+    const { kind, message, remedy, code, problems } = cause;
+    throw new HedgeError(kind, `${file}: ${message}`, remedy, { cause, code, problems });
   }
 }
 

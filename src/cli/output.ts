@@ -1,6 +1,7 @@
 /** What commands share to speak: results to stdout, everything else to stderr. */
 import type { Command } from "commander";
 import pc from "picocolors";
+import type { Problem } from "../diagnostics.ts";
 import { HedgeError } from "../errors.ts";
 
 /** Options that every command has. */
@@ -29,15 +30,26 @@ function printable(text: string): string {
   return text.replace(/[^\P{Cc}\n]/gu, "?");
 }
 
-function describe(error: unknown): { kind: string; message: string; remedy?: string } {
-  if (error instanceof HedgeError) return { kind: error.kind, message: error.message, remedy: error.remedy };
+interface Description {
+  readonly kind: string;
+  readonly code?: string | undefined;
+  readonly message: string;
+  readonly remedy?: string;
+  readonly problems?: readonly Problem[] | undefined;
+}
+
+function describe(error: unknown): Description {
+  if (error instanceof HedgeError) {
+    const { kind, code, message, remedy, problems } = error;
+    return { kind, code, message, remedy, problems: problems.length > 0 ? problems : undefined };
+  }
   return { kind: "internal", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
 
 function forPeople(error: unknown): string {
   const colours = pc.createColors(pc.isColorSupported && process.stderr.isTTY === true);
-  const mark = colours.bold(colours.red("error:"));
-  const { message, remedy } = describe(error);
+  const { code, message, remedy } = describe(error);
+  const mark = colours.bold(colours.red(code === undefined ? "error:" : `error ${code}:`));
   return remedy === undefined
     ? `${mark} this is a defect in Hedge; please report it with what follows.\n${message}`
     : `${mark} ${printable(message)}\n  ${printable(remedy)}`;

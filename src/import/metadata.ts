@@ -48,6 +48,7 @@ export function readMetadata(model: OnnxModel, file: string): HybridMetadata {
         "input",
         `${file}: the ONNX metadata has no usable "${key}".`,
         "Export a hybrid model with tools/train, or add the hedge.* keys to metadata_props (docs/model-format.md).",
+        { code: "H107" },
       );
     return value;
   };
@@ -80,5 +81,5 @@ export function readMetadata(model: OnnxModel, file: string): HybridMetadata {
 
 function malformed(file: string, key: string, problem: string): HedgeError {
   const sentence = `${file}: metadata "${key}" is malformed (${problem.replace(/\.$/, "")}).`;
-  return new HedgeError("input", sentence, "Correct it as docs/model-format.md says.");
+  return new HedgeError("input", sentence, "Correct it as docs/model-format.md says.", { code: "H107" });
 }

@@ -17,7 +17,7 @@ export function expectError({ code, out, err }: Outcome, expected: number): void
   expect([code, out], err).toEqual([expected, ""]);
   const lines = err.trimEnd().split("\n");
   // A sentence and a remedy; between them a list, if the sentence announces one. A stack has lines of "    at ...".
-  expect(lines[0]).toMatch(/^error: .*[.:]$/);
+  expect(lines[0]).toMatch(/^error( H\d{3})?: .*[.:]$/);
   expect(lines.at(-1)).toMatch(/^ {2}[A-Z].*\S$/);
   expect(
     lines.slice(1).every((line) => /^ {2}\S/.test(line)),

@@ -1,5 +1,6 @@
 /** ONNX files <-> plain objects. */
 import { writeFile } from "node:fs/promises";
+import { DIAGNOSTICS } from "../../diagnostics.ts";
 import { HedgeError } from "../../errors.ts";
 import { readCapped } from "../../files.ts";
 import { isStandardDomain, nodeTitle } from "./attributes.ts";
@@ -11,7 +12,7 @@ export const MAX_MODEL_BYTES = 512 << 20;
 /** Newer files may hold fields whose meaning is not known here. */
 const MAX_IR_VERSION = 13;
 
-const EXPORT_AGAIN = "Give the path of a whole ONNX file, or export the model again.";
+const EXPORT_AGAIN = DIAGNOSTICS.H101.remedy;
 
 /** A number is handier than a bigint and, within 2^53, as exact. Works in place. */
 function narrow(value: unknown): unknown {
@@ -31,7 +32,7 @@ function narrow(value: unknown): unknown {
  * @throws HedgeError (input) when the bytes are too many, cut short, or not an ONNX model.
  */
 export function decodeModel(bytes: Uint8Array, fileName: string): OnnxModel {
-  if (bytes.length === 0) throw new HedgeError("input", `${fileName} is empty.`, EXPORT_AGAIN);
+  if (bytes.length === 0) throw new HedgeError("input", `${fileName} is empty.`, EXPORT_AGAIN, { code: "H101" });
   if (bytes.length > MAX_MODEL_BYTES) throw tooBig(fileName, bytes.length);
   let model: Partial<OnnxModel>;
   try {
@@ -39,21 +40,27 @@ export function decodeModel(bytes: Uint8Array, fileName: string): OnnxModel {
       MODEL_PROTO.toObject(MODEL_PROTO.decode(bytes), { arrays: true, longs: BigInt }),
     ) as Partial<OnnxModel>;
   } catch (cause) {
-    throw new HedgeError("input", `${fileName} is not an ONNX model, or is cut short.`, EXPORT_AGAIN, { cause });
+    throw new HedgeError("input", `${fileName} is not an ONNX model, or is cut short.`, EXPORT_AGAIN, {
+      cause,
+      code: "H101",
+    });
   }
   const ir = model.irVersion;
   if (typeof ir !== "number" || ir < 1) {
-    throw new HedgeError("input", `${fileName} is not an ONNX model: it states no IR version.`, EXPORT_AGAIN);
+    throw new HedgeError("input", `${fileName} is not an ONNX model: it states no IR version.`, EXPORT_AGAIN, {
+      code: "H101",
+    });
   }
   if (ir > MAX_IR_VERSION) {
     throw new HedgeError(
       "input",
       `${fileName} has ONNX IR version ${ir}, of which Hedge knows nothing.`,
       `Export the model with IR version ${MAX_IR_VERSION} or lower.`,
+      { code: "H103" },
     );
   }
   if (!model.graph || model.graph.node.length === 0) {
-    throw new HedgeError("input", `${fileName} holds no graph; it may be cut short.`, EXPORT_AGAIN);
+    throw new HedgeError("input", `${fileName} holds no graph; it may be cut short.`, EXPORT_AGAIN, { code: "H101" });
   }
   checkOpsets(model as OnnxModel, fileName);
   return model as OnnxModel;
@@ -69,6 +76,7 @@ function checkOpsets(model: OnnxModel, fileName: string): void {
         "input",
         `${fileName} does not import the operator set "${domain}" of ${nodeTitle(node)}; it may be cut short.`,
         EXPORT_AGAIN,
+        { code: "H103" },
       );
     }
   }
@@ -98,6 +106,7 @@ function tooBig(fileName: string, bytes: number): HedgeError {
   return new HedgeError(
     "input",
     `${fileName} has ${bytes} bytes, more than the ${MAX_MODEL_BYTES} that Hedge reads.`,
-    "Hedge compiles networks for microcontrollers: give a smaller model.",
+    DIAGNOSTICS.H102.remedy,
+    { code: "H102" },
   );
 }

@@ -90,6 +90,7 @@ export function externalData(tensor: OnnxTensor, where: string): HedgeError {
     "input",
     `${titleOf(tensor, where)} keeps its data in another file.`,
     "Save the model as one file (onnx.save with save_as_external_data=False).",
+    { code: "H106" },
   );
 }
 
@@ -105,12 +106,16 @@ export function readTensor(tensor: OnnxTensor, where: string): TensorData {
   const storage = type === undefined ? undefined : STORAGE[type];
   if (type === undefined || storage === undefined || tensor.segment !== undefined) {
     const what = tensor.segment ? "is stored in segments" : `has elements of ${dataTypeName(tensor.dataType)}`;
-    throw new HedgeError("input", `${name} ${what}, which Hedge does not read.`, "Export it as one float32 tensor.");
+    throw new HedgeError("input", `${name} ${what}, which Hedge does not read.`, "Export it as one float32 tensor.", {
+      code: "H105",
+    });
   }
   const dims = tensor.dims.map(Number);
   const count = elementCount(dims);
   if (dims.some((dim) => !Number.isSafeInteger(dim) || dim < 0) || count > MAX_ELEMENTS) {
-    throw new HedgeError("input", `${name} has the impossible shape [${dims}].`, "Export the model again.");
+    throw new HedgeError("input", `${name} has the impossible shape [${dims}].`, "Export the model again.", {
+      code: "H104",
+    });
   }
   const raw = tensor.rawData;
   const values = tensor[storage.field];
@@ -120,6 +125,7 @@ export function readTensor(tensor: OnnxTensor, where: string): TensorData {
       "input",
       `${name} has ${found} elements but its shape [${dims}] needs ${count}.`,
       "The file is damaged: export the model again.",
+      { code: "H104" },
     );
   }
   const data = raw?.length ? storage.raw(new Uint8Array(raw).buffer) : storage.from(values);
@@ -137,6 +143,7 @@ export function readNumbers(tensor: OnnxTensor, where: string): { dims: readonly
         "input",
         `${titleOf(tensor, where)} holds ${odd}, beyond 2^53.`,
         "Export it with smaller integers.",
+        { code: "H104" },
       );
     }
   }
