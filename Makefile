@@ -13,7 +13,7 @@ $(NODE_MODULES): package.json package-lock.json host/wasm3/package.json
 	@touch $@
 
 WASM3 := host/wasm3/build/Release/wasm3.node
-$(WASM3): host/wasm3/binding.gyp host/wasm3/install.js $(wildcard host/wasm3/src/*) $(NODE_MODULES)
+$(WASM3): host/wasm3/binding.gyp host/wasm3/install.js $(wildcard host/wasm3/src/* firmware-wasm/kernels/*) $(NODE_MODULES)
 	@tools/need.sh cc:build-essential make:build-essential python3:python3
 	node host/wasm3/install.js
 

@@ -1,5 +1,6 @@
 {
   # wasm3_source: folder of wasm3's C sources relative to this file; install.js passes it.
+  "variables": { "kernel_source": "../../firmware-wasm/kernels" },
   "targets": [
     {
       "target_name": "wasm3",
@@ -8,9 +9,13 @@
         "src/call.c",
         "src/errors.c",
         "src/instance.c",
+        "src/kernels.c",
         "src/memory.c",
         "src/stack_guard.c",
         "src/values.c",
+        "<(kernel_source)/binary_conv.c",
+        "<(kernel_source)/image_conv.c",
+        "<(kernel_source)/kernels.c",
         "<(wasm3_source)/m3_bind.c",
         "<(wasm3_source)/m3_code.c",
         "<(wasm3_source)/m3_compile.c",
@@ -22,7 +27,7 @@
         "<(wasm3_source)/m3_module.c",
         "<(wasm3_source)/m3_parse.c",
       ],
-      "include_dirs": ["<(wasm3_source)"],
+      "include_dirs": ["<(wasm3_source)", "<(kernel_source)"],
       "defines": [
         "NAPI_VERSION=8",
         # Small pages: a module for a device compiles to a few KiB, and a process may hold thousands of instances.

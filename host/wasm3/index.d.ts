@@ -88,7 +88,10 @@ export interface LoadOptions {
   memoryLimit?: number;
   /** wasm3's value stack in bytes, 1 ... 2^24. Default: 64 KiB. */
   stackBytes?: number;
-  /** Functions to link: module name, then function name. */
+  /**
+   * Functions to link: module name, then function name. What is missing of the module "hedge_native" the addon provides: kernels in C, by
+   * the names of NATIVE_KERNELS, of type (descriptor: i32) -> nothing.
+   */
   imports?: Readonly<Record<string, Readonly<Record<string, HostFunction>>>>;
 }
 
@@ -124,6 +127,9 @@ export interface Wasm3Instance {
   /** Frees all memory at once; anything but a second `free` throws `freed` afterwards. Forgotten instances are freed by the garbage collector. */
   free(): void;
 }
+
+/** Names of the native kernels that a module may import from "hedge_native". */
+export const NATIVE_KERNELS: readonly string[];
 
 /** Checks a module. Throws `malformed` or `unsupported`. */
 export function compile(bytes: Uint8Array): Wasm3Module;

@@ -13,6 +13,10 @@ const DEFAULT_MEMORY_LIMIT = 64 << 20;
 const DEFAULT_STACK_BYTES = 64 << 10;
 const PAGE = 65536;
 
+/** The module name of imports that the addon itself provides, in C. */
+const NATIVE_MODULE = "hedge_native";
+export const NATIVE_KERNELS = Object.freeze(native.kernelNames());
+
 /** Ties the life of what wasm3 holds to every function handed out. */
 const holderOf = Symbol("holder");
 
@@ -41,11 +45,13 @@ class Wasm3Module {
     this.#dataEnd = dataEnd;
   }
 
-  /** The functions to link, in the module's order. */
+  /** What to link, in the module's order: functions, and the names of native kernels. */
   #link(imports) {
-    return this.imports.map(({ module, name }) => {
+    return this.imports.map(({ module, name, params, results }) => {
       const value = imports?.[module]?.[name];
       if (typeof value === "function") return value;
+      const kernel = value === undefined && module === NATIVE_MODULE && NATIVE_KERNELS.includes(name);
+      if (kernel && params.join() === "i32" && results.length === 0) return name;
       const what = value === undefined ? "is missing" : "is not a function";
       throw new Wasm3Error("link", `The import "${module}.${name}" ${what}.`);
     });

@@ -30,6 +30,7 @@ NAPI_MODULE_INIT ()
         { "load", NULL, instance_load, NULL, NULL, NULL, napi_default, NULL },
         { "free", NULL, instance_free, NULL, NULL, NULL, napi_default, NULL },
         { "stats", NULL, instance_stats, NULL, NULL, NULL, napi_default, NULL },
+        { "kernelNames", NULL, kernel_names, NULL, NULL, NULL, napi_default, NULL },
         { "exportFunction", NULL, export_function, NULL, NULL, NULL, napi_default, NULL },
         { "globalGet", NULL, global_get, NULL, NULL, NULL, napi_default, NULL },
         { "globalSet", NULL, global_set, NULL, NULL, NULL, napi_default, NULL },

@@ -9,15 +9,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hedge_kernels.h"
 #include "m3_env.h"
 #include "wasm3.h"
 
 typedef struct Instance Instance;
 
-/** One imported function. The reference is weak: the holder object keeps the function alive (see load). */
+/** One imported function: a native kernel or one of JavaScript. The reference is weak: the holder object keeps the function alive (see load). */
 typedef struct {
-    Instance *  instance;
-    napi_ref    function;
+    Instance *      instance;
+    hedge_kernel *  kernel;
+    napi_ref        function;
 } Import;
 
 struct Instance {
@@ -75,6 +77,14 @@ M3Result    run_start       (Instance * instance);
 napi_value  export_function (napi_env env, napi_callback_info info);
 napi_value  global_get      (napi_env env, napi_callback_info info);
 napi_value  global_set      (napi_env env, napi_callback_info info);
+
+/* kernels.c */
+/** The native kernel that a JavaScript string names, or NULL. */
+hedge_kernel * kernel_of    (napi_env env, napi_value name);
+/** What wasm3 calls for an import of a native kernel. */
+const void * call_kernel    (IM3Runtime runtime, IM3ImportContext context, uint64_t * sp, void * memory);
+
+napi_value  kernel_names    (napi_env env, napi_callback_info info);
 
 /* memory.c */
 napi_value  memory_length   (napi_env env, napi_callback_info info);

@@ -97,7 +97,10 @@ M3Result link_imports (Instance * instance)
     if (module->numFuncImports != instance->import_count) return m3Err_functionImportMissing;
     M3Result result = m3Err_none;
     for (uint32_t i = 0; i < module->numFuncImports and not result; ++i)
-        result = CompileRawFunction (module, & module->functions [i], call_import, & instance->imports [i]);
+    {
+        Import * import = & instance->imports [i];
+        result = CompileRawFunction (module, & module->functions [i], import->kernel ? call_kernel : call_import, import);
+    }
     return result;
 }
 

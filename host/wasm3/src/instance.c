@@ -87,8 +87,10 @@ static bool take_imports (napi_env env, Instance * instance, napi_value function
     {
         napi_value function;
         instance->imports [i].instance = instance;
-        if (napi_get_element (env, functions, i, & function) != napi_ok
-            or napi_create_reference (env, function, 0, & instance->imports [i].function) != napi_ok) return false;
+        if (napi_get_element (env, functions, i, & function) != napi_ok) return false;
+        instance->imports [i].kernel = kernel_of (env, function);
+        if (not instance->imports [i].kernel
+            and napi_create_reference (env, function, 0, & instance->imports [i].function) != napi_ok) return false;
     }
     return true;
 }
@@ -128,7 +130,7 @@ static void measure_pages (IM3CodePage page, double * io_used, double * io_alloc
     }
 }
 
-/** (holder, bytes: Uint8Array, imports: function[], memoryLimit, stackBytes) -> holder, now wrapped around the instance. */
+/** (holder, bytes: Uint8Array, imports: (function or name of a native kernel)[], memoryLimit, stackBytes) -> holder, now wrapped around the instance. */
 napi_value instance_load (napi_env env, napi_callback_info info)
 {
     size_t argc = 5, length = 0;
