@@ -12,6 +12,7 @@ import { register as exitCodes } from "./exit-codes.ts";
 import { register as inspect } from "./inspect.ts";
 import { register as run } from "./run.ts";
 import { register as worker } from "./worker.ts";
+import { register as zoo } from "./zoo.ts";
 
 /** In the order in which help lists them. */
 const COMMANDS: readonly ((program: Command) => void)[] = [
@@ -23,6 +24,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   broker,
   demo,
   data,
+  zoo,
   exitCodes,
 ];
 
