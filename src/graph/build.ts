@@ -1,7 +1,7 @@
 /** Building and rewriting graphs: types are inferred as nodes are added, so that a graph is well-formed by construction. */
 import { type Attributes, elementCount, type Graph, type Node, type Tensor } from "./graph.ts";
 import { type Grid, gridOfValues } from "./grid.ts";
-import { fail } from "./operator.ts";
+import { fail, inferGrid } from "./operator.ts";
 import { operatorOf } from "./operators/index.ts";
 
 /** Elements of the largest tensor: far beyond any device, and small enough to reason about without running out of memory. */
@@ -20,9 +20,8 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Adds a constant; its grid is found from its values. */
-  constant(name: string, shape: readonly number[], values: ArrayLike<number>): string {
-    const grid = gridOfValues(values);
+  /** Adds a constant; its grid is found from its values, unless it is known. */
+  constant(name: string, shape: readonly number[], values: ArrayLike<number>, grid = gridOfValues(values)): string {
     this.#tensors.set(name, { name, shape, values: Float64Array.from(values), ...(grid && { grid }) });
     return name;
   }
@@ -35,7 +34,7 @@ export class GraphBuilder {
     const shape = operator.shape(node, types);
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 1) || elementCount(shape) > MAX_ELEMENTS)
       fail(node, `its result would have the shape [${shape}]`);
-    const grid = operator.grid(node, types);
+    const grid = inferGrid(operator, node, types);
     this.#tensors.set(output, { name: output, shape, ...(grid && { grid }) });
     this.#nodes.push(node);
     return output;

@@ -60,9 +60,25 @@ export function numberOf(node: Node, key: string): number {
   return value;
 }
 
+/** Reads a number attribute that may be left out. */
+export function numberOr(node: Node, key: string, fallback: number): number {
+  return node.attributes[key] === undefined ? fallback : numberOf(node, key);
+}
+
 /** Reads an attribute that is a list of numbers. */
 export function numbersOf(node: Node, key: string): readonly number[] {
   const value = node.attributes[key];
   if (!Array.isArray(value)) throw new Error(`node "${node.name}" (${node.op}): attribute ${key} is not a list`);
   return value as readonly number[];
+}
+
+/** Reads a list of numbers that may be left out. */
+export function numbersOr(node: Node, key: string, fallback: readonly number[]): readonly number[] {
+  return node.attributes[key] === undefined ? fallback : numbersOf(node, key);
+}
+
+/** Reads an attribute that is one number for the whole tensor, or a list of one per channel: as a list. */
+export function perChannelOf(node: Node, key: string): readonly number[] {
+  const value = node.attributes[key];
+  return typeof value === "number" ? [value] : numbersOf(node, key);
 }

@@ -1,6 +1,6 @@
 /** What the graph knows of an operator: its result's type, and a readable kernel that defines it. */
 import type { Node, Tensor } from "./graph.ts";
-import type { Grid } from "./grid.ts";
+import { type Grid, INTEGER_LIMIT, largestInteger } from "./grid.ts";
 
 /** Where two correct implementations may differ. */
 export type Exactness = "exact on grids" | "float";
@@ -17,6 +17,12 @@ export interface Operator {
   grid(node: Node, inputs: readonly Tensor[]): Grid | undefined;
   /** The reference kernel: plain loops in the order of the definition, values as doubles. */
   run(node: Node, inputs: readonly KernelInput[], outputShape: readonly number[]): Float64Array;
+}
+
+/** The grid that an operator infers; none when integers would not fit 32 bits. */
+export function inferGrid(operator: Operator, node: Node, inputs: readonly Tensor[]): Grid | undefined {
+  const grid = operator.grid(node, inputs);
+  return grid && largestInteger(grid) < INTEGER_LIMIT ? grid : undefined;
 }
 
 export function fail(node: Node, message: string): never {

@@ -1,7 +1,7 @@
 /** ONNX/QONNX -> graph: the part of a hybrid model that runs on the device. */
 import { HedgeError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
-import { verifyGraph } from "../graph/verify.ts";
+import { requireExact, verifyGraph } from "../graph/verify.ts";
 import { describe, ImportContext } from "./context.ts";
 import { edgeNodes } from "./edge-nodes.ts";
 import { type HybridMetadata, readMetadata } from "./metadata.ts";
@@ -55,7 +55,7 @@ export function importEdge(model: OnnxModel, file: string): ImportedModel {
   }
   if (problems.length > 0) throw unsupported(file, problems);
   checkOutputs(context, metadata);
-  return { metadata, edge: verifyGraph(context.builder.build([exit.logits, cut])) };
+  return { metadata, edge: requireExact(verifyGraph(context.builder.build([exit.logits, cut]))) };
 }
 
 function readConstants(context: ImportContext, model: OnnxModel, nodes: readonly OnnxNode[]): void {

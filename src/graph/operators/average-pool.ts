@@ -1,37 +1,51 @@
-/** Average over windows of `kernel` [kh, kw] at `strides`, without padding; on grids when the window has a power of two of elements. */
-import { numbersOf } from "../graph.ts";
-import { isPowerOfTwo } from "../grid.ts";
+/**
+ * The average over each window of `kernel` [kh, kw] at `strides`. With pads, `countIncludePad` says whether the padding, zeros, counts.
+ * On a grid where all windows have the same number of elements: the sums are integers on the input's step over that number.
+ */
+import { type Node, numberOr } from "../graph.ts";
 import { fail, type Operator } from "../operator.ts";
+import { visitWindow, windowCounts, windowOf } from "./window.ts";
+
+/** Whether every window's sum is divided by kernel height x width. */
+function countsAlike(node: Node): boolean {
+  return windowOf(node).pads.every((pad) => pad === 0) || numberOr(node, "countIncludePad", 0) === 1;
+}
 
 export const averagePool: Operator = {
   op: "averagePool",
   exactness: "exact on grids",
   shape(node, [x]) {
-    const [kh, kw] = numbersOf(node, "kernel");
-    const [sy, sx] = numbersOf(node, "strides");
     if (x!.shape.length !== 3) fail(node, `input is [${x!.shape}], expected [channels, height, width]`);
-    const [channels, height, width] = x!.shape as [number, number, number];
-    if (kh! > height || kw! > width) fail(node, `a ${kh}x${kw} window does not fit into [${x!.shape}]`);
-    return [channels, Math.floor((height - kh!) / sy!) + 1, Math.floor((width - kw!) / sx!) + 1];
+    const window = windowOf(node);
+    if (window.pads.some((pad, i) => pad >= window.kernel[i % 2]!))
+      fail(node, "its padding is as wide as its window, which leaves windows without a value");
+    return [x!.shape[0]!, ...windowCounts(node, x!.shape, window)];
   },
   grid(node, [x]) {
-    const [kh, kw] = numbersOf(node, "kernel");
-    const count = kh! * kw!;
-    if (!x!.grid || !isPowerOfTwo(count)) return undefined;
-    return { step: x!.grid.step / count, min: x!.grid.min * count, max: x!.grid.max * count };
+    if (!x!.grid || !countsAlike(node)) return undefined;
+    const { kernel, pads } = windowOf(node);
+    const count = kernel[0] * kernel[1];
+    const padded = pads.some((pad) => pad > 0);
+    const min = padded ? Math.min(0, x!.grid.min) : x!.grid.min;
+    const max = padded ? Math.max(0, x!.grid.max) : x!.grid.max;
+    return { step: x!.grid.step / count, min: min * count, max: max * count };
   },
   run(node, [x], [channels, height, width]) {
-    const [kh, kw] = numbersOf(node, "kernel") as [number, number];
-    const [sy, sx] = numbersOf(node, "strides") as [number, number];
-    const [, inHeight, inWidth] = x!.shape as [number, number, number];
+    const window = windowOf(node);
+    const alike = countsAlike(node);
+    const plane = x!.shape[1]! * x!.shape[2]!;
     const out = new Float64Array(channels! * height! * width!);
-    for (let c = 0; c < channels!; c++)
+    for (let c = 0, o = 0; c < channels!; c++)
       for (let y = 0; y < height!; y++)
-        for (let xx = 0; xx < width!; xx++) {
+        for (let xx = 0; xx < width!; xx++, o++) {
           let sum = 0;
-          for (let i = 0; i < kh; i++)
-            for (let j = 0; j < kw; j++) sum += x!.values[(c * inHeight + y * sy + i) * inWidth + xx * sx + j]!;
-          out[(c * height! + y) * width! + xx] = sum / (kh * kw);
+          let count = 0;
+          visitWindow(window, x!.shape, y, xx, (_i, _j, pixel) => {
+            if (pixel < 0) return;
+            sum += x!.values[c * plane + pixel]!;
+            count++;
+          });
+          out[o] = sum / (alike ? window.kernel[0] * window.kernel[1] : count);
         }
     return out;
   },

@@ -1,5 +1,5 @@
 /** Shape and index helpers for operators whose second input is a scalar, one value per channel, or of the same shape. */
-import { elementCount, type Node, type Tensor } from "../graph.ts";
+import { elementCount, type Node, perChannelOf, type Tensor } from "../graph.ts";
 import { fail } from "../operator.ts";
 
 /** The shape of a binary operator: the larger operand's, onto which the other broadcasts by channel or as a scalar. */
@@ -20,4 +20,10 @@ export function operandIndex(shape: readonly number[], size: number): (index: nu
   if (size === 1) return () => 0;
   const perChannel = total / size;
   return (index) => Math.floor(index / perChannel);
+}
+
+/** Fails unless the attribute is one number, or one per channel of x. */
+export function checkPerChannel(node: Node, x: Tensor, key: string): void {
+  const count = perChannelOf(node, key).length;
+  if (count !== 1 && count !== x.shape[0]) fail(node, `${count} values of ${key} for ${x.shape[0]} channels`);
 }

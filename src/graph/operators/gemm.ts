@@ -1,6 +1,6 @@
 /** Fully connected layer: y = W x + b for x [inputs], W [outputs, inputs], b [outputs]. */
 import { fail, type Operator } from "../operator.ts";
-import { productGrid } from "./conv.ts";
+import { productGrid } from "./product-grid.ts";
 
 export const gemm: Operator = {
   op: "gemm",
@@ -9,8 +9,8 @@ export const gemm: Operator = {
     if (x!.shape.length !== 1) fail(node, `input is [${x!.shape}], expected one dimension; put a Flatten in front`);
     if (w!.shape.length !== 2 || w!.shape[1] !== x!.shape[0])
       fail(node, `weights are [${w!.shape}], expected [outputs, ${x!.shape[0]}]`);
-    if (bias && bias.shape[0] !== w!.shape[0])
-      fail(node, `bias has ${bias.shape[0]} values for ${w!.shape[0]} outputs`);
+    if (bias && (bias.shape.length !== 1 || bias.shape[0] !== w!.shape[0]))
+      fail(node, `bias is [${bias.shape}] for ${w!.shape[0]} outputs`);
     return [w!.shape[0]!];
   },
   grid: (_node, [x, w, bias]) => productGrid(x!, w!, bias),

@@ -1,11 +1,12 @@
 /**
  * Uniform quantiser (QONNX Quant): y = (round(clip(x / scale + zero, low, high)) - zero) * scale, `low` and `high` by bits, signedness
- * and narrow range. Scale and zero point are single values.
+ * and narrow range. Scale and zero point are single values, or one per channel (the first axis). With `zeroAfterRounding` 1 it is ONNX's
+ * QuantizeLinear and DequantizeLinear: y = (clip(round(x / scale) + zero, low, high) - zero) * scale, which differs at halves.
  */
 
-import { type Node, numberOf } from "../graph.ts";
-import { isPowerOfTwo } from "../grid.ts";
+import { type Node, numberOf, numberOr, perChannelOf } from "../graph.ts";
 import type { Operator } from "../operator.ts";
+import { checkPerChannel, operandIndex } from "./elementwise.ts";
 
 const { fround } = Math;
 
@@ -45,23 +46,38 @@ export function rangeOf(node: Node): { low: number; high: number } {
 export const quant: Operator = {
   op: "quant",
   exactness: "exact on grids",
-  shape: (_node, [x]) => x!.shape,
+  shape(node, [x]) {
+    for (const key of ["scale", "zero"]) checkPerChannel(node, x!, key);
+    return x!.shape;
+  },
   grid(node) {
-    const scale = numberOf(node, "scale");
-    const zero = numberOf(node, "zero");
-    if (!isPowerOfTwo(scale) || !Number.isInteger(zero)) return undefined;
+    const [scale, ...scales] = perChannelOf(node, "scale");
+    const zeros = perChannelOf(node, "zero");
+    if (scales.some((other) => other !== scale) || !zeros.every(Number.isInteger)) return undefined;
     const { low, high } = rangeOf(node);
-    return { step: scale, min: low - zero, max: high - zero };
+    return { step: scale!, min: low - Math.max(...zeros), max: high - Math.min(...zeros) };
   },
   run(node, [x]) {
-    const scale = numberOf(node, "scale");
-    const zero = numberOf(node, "zero");
+    const scales = perChannelOf(node, "scale");
+    const zeros = perChannelOf(node, "zero");
+    const scaleOf = operandIndex(x!.shape, scales.length);
+    const zeroOf = operandIndex(x!.shape, zeros.length);
     const round = ROUNDING[String(node.attributes.rounding)]!;
     const { low, high } = rangeOf(node);
-    // Every step in float32, too: for a scale that is no power of two it decides at which value a level begins.
-    return x!.values.map((v) => {
-      const clipped = Math.min(Math.max(fround(fround(v / scale) + zero), low), high);
-      return fround(fround(round(clipped) - zero) * scale);
+    const zeroFirst = numberOr(node, "zeroAfterRounding", 0) === 0;
+    return x!.values.map((v, i) => {
+      const scale = scales[scaleOf(i)]!;
+      const zero = zeros[zeroOf(i)]!;
+      // In float32, as by the runtimes: for a scale that is no power of two it decides at which value a level begins.
+      const scaled = fround(v / scale);
+      const n = zeroFirst
+        ? round(clamp(fround(scaled + zero), low, high)) - zero
+        : clamp(round(scaled) + zero, low, high) - zero;
+      return n * scale;
     });
   },
 };
+
+function clamp(x: number, low: number, high: number): number {
+  return Math.min(Math.max(x, low), high);
+}

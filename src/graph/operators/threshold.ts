@@ -6,7 +6,6 @@
  * that n reaches; the value is (level + offset) * scale.
  */
 import { numberOf, numbersOf } from "../graph.ts";
-import { isPowerOfTwo } from "../grid.ts";
 import { fail, type Operator } from "../operator.ts";
 import { operandIndex } from "./elementwise.ts";
 
@@ -25,7 +24,6 @@ export const threshold: Operator = {
     const levels = thresholds!.shape[1]! + 1;
     // Half-integer offsets (bipolar: -1/2) are integers on a grid of half the step.
     const step = Number.isInteger(offset) ? scale : scale / 2;
-    if (!isPowerOfTwo(step)) return undefined;
     return { step, min: (offset * scale) / step, max: ((levels - 1 + offset) * scale) / step };
   },
   run(node, [x, thresholds], shape) {
