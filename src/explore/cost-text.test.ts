@@ -15,7 +15,7 @@ const layer = (name: string, weightBits: number, macs: number): LayerRow => ({
   steps: 1,
 });
 const cost: Wasm3Cost = {
-  steps: [0, 1, 2, 3].map((step) => ({ step, instructions: [900, 200, 100, 50][step]! })),
+  steps: [0, 1, 2, 3].map((step) => ({ step, instructions: [900, 200, 100, 50][step]!, memory: "" })),
   layers: [
     { layer: layer("first conv/0", 8, 100), instructions: 900 },
     { layer: layer("a", 1, 100), instructions: 200 },
@@ -24,6 +24,7 @@ const cost: Wasm3Cost = {
   ],
   instructions: 1250,
   metacodeBytes: 0,
+  heapBytes: 0,
   result: [0, 0, 0],
 };
 

@@ -4,25 +4,20 @@
  *
  *   runner edge.wasm weights.bin sample.bin memoryBytes stackBytes input threshold result thresholdWord steps rounds
  *
- * Every number is as in the manifest. Under callgrind each step's cost is dumped apart (its description is
- * "Client Request: round R step S"). Prints one line per step of the last round: "step S ANSWER NANOSECONDS", then the
- * result row ("result LABEL EXITED ENTROPY") and wasm3's memory ("metacode BYTES PAGES", "linear BYTES").
+ * Every number is as in the manifest. Prints one line per step of the last round: "step S ANSWER INSTRUCTIONS MEMORY", the last a hash
+ * (FNV-1a) of the linear memory behind the step, so that builds can be compared. INSTRUCTIONS is 0 where callgrind counts
+ * them (counter.h; a dump's description is "Client Request: round R step S"). Then the result row ("result LABEL EXITED ENTROPY") and
+ * wasm3's memory ("metacode BYTES PAGES", "linear BYTES", "heap BYTES": everything wasm3 allocates, at most, code pages and linear memory included).
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "counter.h"
+#include "heap.h"
 #include "m3_env.h"
 #include "wasm3.h"
-
-#if __has_include(<valgrind/callgrind.h>)
-#include <valgrind/callgrind.h>
-#else
-#define CALLGRIND_ZERO_STATS
-#define CALLGRIND_DUMP_STATS_AT(name) ((void) (name))
-#endif
 
 typedef struct { uint8_t * bytes; uint32_t length; } Blob;
 
@@ -77,12 +72,14 @@ static void measure_pages (IM3CodePage page, size_t * used, size_t * pages)
     for (; page; page = page->info.next, ++ * pages) * used += page->info.lineIndex * sizeof (code_t);
 }
 
-static int64_t nanoseconds (void)
+static uint32_t hash_of (const uint8_t * bytes, uint32_t length)
 {
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, & now);
-    return now.tv_sec * 1000000000ll + now.tv_nsec;
+    uint32_t hash = 2166136261u;
+    for (uint32_t i = 0; i < length; ++i) hash = (hash ^ bytes [i]) * 16777619u;
+    return hash;
 }
+
+typedef struct { int32_t answer; uint64_t instructions; uint32_t memory; } Step;
 
 int main (int argc, char ** argv)
 {
@@ -94,6 +91,8 @@ int main (int argc, char ** argv)
     const uint32_t input = number (argv [6]), threshold = number (argv [7]), result = number (argv [8]);
     const uint32_t threshold_word = number (argv [9]), steps = number (argv [10]), rounds = number (argv [11]);
 
+    const size_t heap_before = heap_live ();
+    heap_reset_peak ();
     IM3Environment environment = m3_NewEnvironment ();
     IM3Runtime runtime = environment ? m3_NewRuntime (environment, stack_bytes, NULL) : NULL;
     if (! runtime) fail ("no memory for wasm3", NULL);
@@ -112,9 +111,10 @@ int main (int argc, char ** argv)
     if ((uint64_t) input + sample.length > length || (uint64_t) threshold + 4 > length || (uint64_t) result + 12 > length)
         fail ("an address lies outside the memory", NULL);
 
-    int64_t * elapsed = calloc (steps, sizeof * elapsed);
-    int32_t * answers = calloc (steps, sizeof * answers);
-    if (! elapsed || ! answers) fail ("no memory", NULL);
+    const size_t heap_bytes = heap_peak () - heap_before;
+
+    Step * log = calloc (steps, sizeof * log);
+    if (! log) fail ("no memory", NULL);
     uint32_t done = 0;
     for (uint32_t round = 0; round < rounds; ++round)
     {
@@ -127,26 +127,26 @@ int main (int argc, char ** argv)
             const void * arguments [] = { & done };
             const void * results [] = { & answer };
             snprintf (name, sizeof name, "round %u step %u", (unsigned) round, (unsigned) done);
-            const int64_t before = nanoseconds ();
-            CALLGRIND_ZERO_STATS;
+            counter_start ();
             const M3Result trap = m3_Call (step, 1, arguments);
-            CALLGRIND_DUMP_STATS_AT (name);
-            elapsed [done] = nanoseconds () - before;
+            const uint64_t instructions = counter_stop (name);
             check (trap, name);
             check (m3_GetResults (step, 1, results), name);
-            answers [done] = answer;
+            log [done] = (Step) { answer, instructions, hash_of (memory, length) };
         }
         if (answer != 1) fail ("the module did not finish", NULL);
     }
 
-    for (uint32_t i = 0; i < done; ++i) printf ("step %u %d %lld\n", (unsigned) i, (int) answers [i], (long long) elapsed [i]);
+    for (uint32_t i = 0; i < done; ++i)
+        printf ("step %u %d %llu %08lx\n", (unsigned) i, (int) log [i].answer, (unsigned long long) log [i].instructions,
+                (unsigned long) log [i].memory);
     int32_t row [3];
     memcpy (row, memory + result, sizeof row);
     printf ("result %d %d %d\n", (int) row [0], (int) row [1], (int) row [2]);
     size_t used = 0, pages = 0;
     measure_pages (runtime->pagesOpen, & used, & pages);
     measure_pages (runtime->pagesFull, & used, & pages);
-    printf ("metacode %zu %zu\nlinear %u\n", used, pages, (unsigned) length);
+    printf ("metacode %u %u\nlinear %u\nheap %u\n", (unsigned) used, (unsigned) pages, (unsigned) length, (unsigned) heap_bytes);
     m3_FreeRuntime (runtime);
     m3_FreeEnvironment (environment);
     return 0;
