@@ -39,13 +39,15 @@ export function register(program: Command): void {
     });
 }
 
-function totals({ name, digest, macs, binaryMacs, ram, flash, payloadBytes, cloudBytes }: Inspection): string {
+function totals({ name, digest, macs, binaryMacs, ram, flash, offload, output }: Inspection): string {
   const kib = (bytes: number): string => `${bytes.toLocaleString("en")} B (${(bytes / 1024).toFixed(1)} KiB)`;
   return [
     `${name}  ${digest.slice(0, 16)}`,
     `MACs      ${macs.toLocaleString("en")}, of them binary ${binaryMacs.toLocaleString("en")}`,
     `RAM       ${kib(ram.total)} = linear memory ${ram.linear} + wasm3 stack ${ram.stack} + metacode ${ram.metacode} (on this host; about half with 32-bit pointers)`,
     `flash     ${kib(flash.total)} = module ${flash.module} + weights ${flash.weights}`,
-    `offload   ${payloadBytes} B a sample; cloud part ${kib(cloudBytes)}`,
+    offload
+      ? `offload   ${offload.payload} B a sample; cloud part ${kib(offload.cloud)}`
+      : `answers   ${output!.labels ? `one of ${output!.shape[0]} labels` : `${output!.shape.join("x")} values`} (edge-only)`,
   ].join("\n");
 }

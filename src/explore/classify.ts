@@ -1,6 +1,7 @@
-/** Classifies single images with a bundle: on an engine, and where the exit is unsure in the cloud part or over a broker. */
+/** Classifies single samples with a bundle: on an engine, and where the exit is unsure in the cloud part or over a broker. */
 import { randomBytes } from "node:crypto";
 import type { Bundle } from "../bundle/bundle.ts";
+import { requireHybrid } from "../bundle/manifest.ts";
 import { DeviceClient } from "../device/client.ts";
 import { type EdgeResult, ENTROPY_SCALE, type EngineKind } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
@@ -14,12 +15,16 @@ export type Finisher =
   | { readonly by: "broker"; readonly url: string };
 
 export interface Classification {
+  /** -1 where an edge-only model's output is no vector of logits. */
   readonly label: number;
+  /** Name of the label; its number where the model names none. */
   readonly class: string;
-  /** edge: the exit was sure. cloud: the cloud part answered. fallback: the exit's answer although it was not sure. */
+  /** edge: the exit was sure, or there is no cloud part. cloud: the cloud part answered. fallback: the exit's answer although it was not sure. */
   readonly source: "edge" | "cloud" | "fallback";
-  /** Entropy of the exit's softmax in nats. */
-  readonly entropy: number;
+  /** Entropy of the exit's softmax in nats; edge-only models have no exit. */
+  readonly entropy?: number | undefined;
+  /** An edge-only model's output in row-major order. */
+  readonly outputs?: readonly number[] | undefined;
   /** Probability of the label where the cloud part answered. */
   readonly confidence?: number | undefined;
   /** Bytes of features that the sample sent; 0 when the exit answered. */
@@ -33,15 +38,18 @@ export interface ClassifyOptions {
   readonly finisher: Finisher;
 }
 
-/** Images as the bundle's input (see readImage); results in their order. */
-export async function classifyImages(
+/**
+ * Samples as the bundle's input (see readSample); results in their order.
+ * @throws HedgeError (usage, input) for a threshold or a broker where the model is edge-only, and as engines and clients do
+ */
+export async function classifySamples(
   bundle: Bundle,
-  images: readonly Int8Array[],
+  samples: readonly Int8Array[],
   { engine: kind, threshold, finisher }: ClassifyOptions,
 ): Promise<Classification[]> {
-  const { classes, payload } = bundle.manifest;
-  const engine = openEngine(bundle, kind);
-  if (threshold !== undefined) engine.threshold = threshold;
+  if (finisher.by === "broker") requireHybrid(bundle.manifest);
+  const { classes, payload, output } = bundle.manifest;
+  const engine = openEngine(bundle, kind, { threshold });
   const describe = (
     edge: EdgeResult,
     label: number,
@@ -49,9 +57,10 @@ export async function classifyImages(
     confidence?: number,
   ): Classification => ({
     label,
-    class: classes[label]!,
+    class: classes[label] ?? String(label),
     source,
-    entropy: edge.entropy / ENTROPY_SCALE,
+    entropy: output ? undefined : edge.entropy / ENTROPY_SCALE,
+    outputs: output && Array.from(edge.logits, (n) => (n - output.zero) * output.step),
     confidence,
     payloadBytes: edge.exited || finisher.by === "nobody" ? 0 : (payload?.bytes ?? 0),
   });
@@ -61,14 +70,14 @@ export async function classifyImages(
       const device = await DeviceClient.connect({ id, broker: finisher.url, engine, digest: bundle.digest });
       try {
         const taken = [];
-        for (const image of images) taken.push(await device.submit(image));
+        for (const sample of samples) taken.push(await device.submit(sample));
         const answers = await Promise.all(taken.map(({ answer }) => answer));
         return answers.map((a) => describe(a.edge, a.label, a.source, a.confidence));
       } finally {
         await device.close();
       }
     }
-    const edges = images.map((image) => engine.classify(image));
+    const edges = samples.map((sample) => engine.classify(sample));
     const unsure = edges.filter((edge) => !edge.exited);
     const payloads = unsure.flatMap((edge) => edge.payload ?? []);
     const finished =

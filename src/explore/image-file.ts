@@ -3,6 +3,7 @@ import jpeg from "jpeg-js";
 import type { Manifest } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
 import { readCapped } from "../files.ts";
+import { toLayout } from "./layout.ts";
 import { decodePng, isPng, type Pixels, type Size, wrongSize } from "./png.ts";
 
 /** Beyond it a file is refused unread: what PNG and JPEG take at their worst, with room for a camera's metadata. */
@@ -14,7 +15,7 @@ export type ImageInput = Pick<Manifest, "name" | "input">;
 
 /**
  * Reads an image of exactly the model's size.
- * @returns 8-bit integers (pixel - zero), channel planes one after another
+ * @returns 8-bit integers (pixel - zero) in the order of the model's input
  * @throws HedgeError (input) when the file is missing, no PNG or JPEG, damaged, of another size, or not opaque
  */
 export async function readImage(path: string, { name, input }: ImageInput): Promise<Int8Array> {
@@ -23,13 +24,13 @@ export async function readImage(path: string, { name, input }: ImageInput): Prom
     throw new HedgeError(
       "input",
       `${name} takes ${input.shape.join(" x ")} values, which no image file has.`,
-      "Give a model of images with 1 or 3 channels.",
+      "Give the sample as a JSON file: an array of numbers.",
     );
   }
   const size = { width: width!, height: height! };
   const bytes = await readCapped(path, fileLimit(size), `Give an image of ${size.width} x ${size.height} pixels.`);
   const pixels = isPng(bytes) ? decodePng(bytes, path, size) : decodeJpeg(bytes, path, size);
-  return toPlanes(pixels, channels, input.pixelZero, path);
+  return toLayout(toPlanes(pixels, channels, input.pixelZero, path), input);
 }
 
 function decodeJpeg(bytes: Buffer, file: string, size: Size): Pixels {

@@ -1,6 +1,6 @@
 /** What a bundle costs: its layers, and the totals of RAM and flash. */
 import type { Bundle } from "../bundle/bundle.ts";
-import type { LayerRow } from "../bundle/manifest.ts";
+import { isHybrid, type LayerRow } from "../bundle/manifest.ts";
 import { openEngine } from "../engine/open.ts";
 
 export interface Inspection {
@@ -18,8 +18,10 @@ export interface Inspection {
     readonly total: number;
   };
   readonly flash: { readonly module: number; readonly weights: number; readonly total: number };
-  readonly payloadBytes: number;
-  readonly cloudBytes: number;
+  /** Hybrid models: bytes that an offloaded sample sends, and of the cloud part. */
+  readonly offload?: { readonly payload: number; readonly cloud: number };
+  /** Edge-only models: the shape of what they answer, and whether it names a label. */
+  readonly output?: { readonly shape: readonly number[]; readonly labels: boolean };
 }
 
 export function inspectBundle(bundle: Bundle): Inspection {
@@ -36,7 +38,8 @@ export function inspectBundle(bundle: Bundle): Inspection {
     binaryMacs: sum(manifest.layers.filter((row) => row.weightBits === 1)),
     ram: { linear, stack, metacode, total: linear + stack + metacode },
     flash: { module: edgeWasm.length, weights: weights.length, total: edgeWasm.length + weights.length },
-    payloadBytes: manifest.payload?.bytes ?? 0,
-    cloudBytes: cloudOnnx?.length ?? 0,
+    ...(isHybrid(manifest)
+      ? { offload: { payload: manifest.payload.bytes, cloud: cloudOnnx!.length } }
+      : { output: { shape: manifest.output!.shape, labels: manifest.output!.labels } }),
   };
 }

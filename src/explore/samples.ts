@@ -1,10 +1,11 @@
 /** Labelled images of a model's size and classes, from a file of records. */
-import type { Manifest } from "../bundle/manifest.ts";
+import { type Manifest, resultCount } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
 import { openFile, readStart } from "../files.ts";
+import { toLayout } from "./layout.ts";
 
 export interface Samples {
-  /** 8-bit integers (pixel - zero), CHW. */
+  /** 8-bit integers (pixel - zero) in the order of the model's input. */
   readonly images: Int8Array[];
   readonly labels: Uint16Array;
 }
@@ -20,6 +21,7 @@ const MAX_BYTES = 2 ** 30;
 export async function readSamples(path: string, manifest: Manifest, count?: number): Promise<Samples> {
   const { inputBytes } = manifest.module;
   const { shape, pixelZero } = manifest.input;
+  const classes = resultCount(manifest);
   const recordBytes = 1 + inputBytes;
   const file = await openFile(path, "Fetch the images first: hedge data cifar10");
   try {
@@ -40,14 +42,15 @@ export async function readSamples(path: string, manifest: Manifest, count?: numb
     const images = Array.from({ length: records }, (_, i) => {
       const at = i * recordBytes;
       labels[i] = bytes[at]!;
-      if (labels[i]! >= manifest.classes.length) {
+      if (labels[i]! >= classes) {
         throw new HedgeError(
           "input",
-          `Record ${i} of ${path} has the label ${labels[i]}, but ${manifest.name} knows ${manifest.classes.length} classes.`,
+          `Record ${i} of ${path} has the label ${labels[i]}, but ${manifest.name} knows ${classes} classes.`,
           "Give images of the classes of the model.",
         );
       }
-      return Int8Array.from(bytes.subarray(at + 1, at + recordBytes), (pixel) => pixel - pixelZero);
+      const planes = Int8Array.from(bytes.subarray(at + 1, at + recordBytes), (pixel) => pixel - pixelZero);
+      return toLayout(planes, manifest.input);
     });
     return { images, labels };
   } finally {

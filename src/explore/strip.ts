@@ -5,9 +5,10 @@
 import { join } from "node:path";
 import { PNG } from "pngjs";
 import * as z from "zod";
-import type { Manifest } from "../bundle/manifest.ts";
+import { type Manifest, resultCount } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
 import { readCapped } from "../files.ts";
+import { toLayout } from "./layout.ts";
 import { decodePng } from "./png.ts";
 import type { Samples } from "./samples.ts";
 
@@ -78,16 +79,25 @@ function parseLabels(text: string, path: string): StripLabels {
 export async function readStripSamples(folder: string, manifest: Manifest, count?: number): Promise<Samples> {
   const { images, labels, shape, classes } = await readStrip(folder);
   const { name, input } = manifest;
-  if (shape.join() !== input.shape.join() || classes.join("\n") !== manifest.classes.join("\n")) {
+  const known = resultCount(manifest);
+  // An edge-only model may name no classes: then their number says enough.
+  const sameClasses =
+    manifest.classes.length === 0 ? classes.length === known : classes.join("\n") === manifest.classes.join("\n");
+  if (shape.join() !== input.shape.join() || !sameClasses) {
     throw new HedgeError(
       "input",
       `${folder} holds images of ${shape.join(" x ")} values and ${classes.length} classes, but ${name} takes ` +
-        `${input.shape.join(" x ")} and knows ${manifest.classes.length}, or their names differ.`,
+        `${input.shape.join(" x ")} and knows ${known}, or their names differ.`,
       "Give images that the model was made for.",
     );
   }
   return {
-    images: images.slice(0, count).map((image) => Int8Array.from(image, (pixel) => pixel - input.pixelZero)),
+    images: images.slice(0, count).map((image) =>
+      toLayout(
+        Int8Array.from(image, (pixel) => pixel - input.pixelZero),
+        input,
+      ),
+    ),
     labels: Uint16Array.from(labels.slice(0, count)),
   };
 }
