@@ -5,7 +5,7 @@ HEDGE := node dist/cli/main.js
 
 .PHONY: help
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Install scripts of dependencies are not run: they would fetch what nothing here uses.
 $(NODE_MODULES): package.json package-lock.json host/wasm3/package.json
@@ -47,6 +47,12 @@ demo: build ## Compile the shipped model; devices, a broker and a worker classif
 .PHONY: bench
 bench: test-deps build ## Measure the shipped model: `figure NAME VALUE UNIT` lines
 	node tools/bench/bench.js $(MODEL) $(OUT)
+
+.PHONY: bench-codegen
+bench-codegen: test-deps build ## Count the emitted code's instructions on wasm3 (x86-64 and an emulated Cortex-M4) against C
+	@tools/need.sh clang:clang wasm-ld:lld qemu-system-arm:qemu-system-arm \
+	  arm-none-eabi-gcc:gcc-arm-none-eabi arm-none-eabi-gcc:libnewlib-arm-none-eabi
+	node tools/bench/codegen/main.js
 
 .PHONY: performance
 performance: test-deps data ## Measure on all test images, and put the figures into docs/performance.md
