@@ -1,8 +1,9 @@
 /** The compiler from end to end: a hybrid model in QONNX -> a bundle. */
 import { basename } from "node:path";
-import { emitModule } from "../emit/module.ts";
+import { emitModule, moduleText } from "../emit/module.ts";
 import { HedgeError } from "../errors.ts";
 import { elementCount, type Graph } from "../graph/graph.ts";
+import { graphText } from "../graph/text.ts";
 import { importEdge } from "../import/import.ts";
 import type { HybridMetadata } from "../import/metadata.ts";
 import { decodeModel, encodeModel, readModelBytes } from "../import/onnx/codec.ts";
@@ -10,6 +11,7 @@ import { runPasses } from "../passes/index.ts";
 import { splitCloud } from "../passes/onnx/extract.ts";
 import type { Plan } from "../plan/plan.ts";
 import { planModel } from "../plan/planner.ts";
+import { planText } from "../plan/text.ts";
 import { type Bundle, createBundle } from "./bundle.ts";
 import { sha256Hex } from "./digest.ts";
 import type { LayerRow, ManifestDraft } from "./manifest.ts";
@@ -29,17 +31,44 @@ export interface Compilation {
   readonly plan: Plan;
 }
 
+/** Stages that can be looked at: the graph as imported and behind each pass, the plan, the module. */
+export type StageKind = "pass" | "plan" | "wat";
+
+/** A stage of a compilation, as text for people. */
+export interface Stage {
+  readonly kind: StageKind;
+  /** Unique among the stages of a compilation; fit for a file's name. */
+  readonly name: string;
+  readonly text: () => string;
+}
+
+export interface CompileOptions {
+  /** Is shown every stage as soon as it is there, those of a compilation that fails later included. */
+  readonly stage?: (stage: Stage) => void;
+}
+
 /**
  * @param bytes a QONNX file with hedge.* metadata
  * @param file its name, for errors and the manifest
  * @throws HedgeError naming the file and node for every model that does not compile
  */
-export async function compileModel(bytes: Uint8Array, file: string): Promise<Compilation> {
+export async function compileModel(
+  bytes: Uint8Array,
+  file: string,
+  { stage = () => undefined }: CompileOptions = {},
+): Promise<Compilation> {
   const model = decodeModel(bytes, file);
+  let passes = 0;
+  const showPass = (pass: string, graph: Graph): void =>
+    stage({ kind: "pass", name: `pass-${String(passes++).padStart(2, "0")}-${pass}`, text: () => graphText(graph) });
   const { metadata, edge, graph, plan } = named(file, () => {
     const imported = importEdge(model, file);
-    const folded = runPasses(imported.edge);
-    return { ...imported, graph: folded, plan: planModel(folded) };
+    showPass("import", imported.edge);
+    const lowered = runPasses(imported.edge, showPass);
+    const plan = planModel(lowered);
+    stage({ kind: "plan", name: "plan", text: () => planText(plan) });
+    stage({ kind: "wat", name: "edge", text: () => moduleText(plan) });
+    return { ...imported, graph: lowered, plan };
   });
   const cloud = splitCloud(model, metadata.cut, metadata.output, { file, shape: plan.payload!.shape });
   const parts = { edgeWasm: emitModule(plan), weights: plan.weights, cloudOnnx: encodeModel(cloud) };
@@ -60,8 +89,8 @@ function named<T>(file: string, stages: () => T): T {
 }
 
 /** Compiles a model file. */
-export async function compileFile(path: string): Promise<Compilation> {
-  return compileModel(await readModelBytes(path), path);
+export async function compileFile(path: string, options: CompileOptions = {}): Promise<Compilation> {
+  return compileModel(await readModelBytes(path), path, options);
 }
 
 function manifestOf(

@@ -1,6 +1,14 @@
 /** `hedge compile`: a model file -> a bundle. */
 import type { Command } from "commander";
+import type { StageKind } from "../bundle/compile.ts";
+import { STDOUT, stageKinds, stageWriter } from "./dump.ts";
 import { globalOptions, printResult } from "./output.ts";
+
+interface CompileCommandOptions {
+  readonly out: string;
+  readonly dump?: StageKind[];
+  readonly dumpDir: string;
+}
 
 export function register(program: Command): void {
   program
@@ -12,14 +20,20 @@ export function register(program: Command): void {
     )
     .argument("<model.onnx>", "the hybrid model")
     .requiredOption("-o, --out <folder>", "the bundle's folder; one that holds a bundle is replaced")
+    .option(
+      "--dump <stages>",
+      "write stages as text: pass (the graph behind each), plan, wat; or several: pass,plan",
+      stageKinds,
+    )
+    .option("--dump-dir <folder>", "where --dump writes files; - is stdout", STDOUT)
     .addHelpText("after", "\nExample:\n  hedge compile models/resnet20-12e6c-2bit/model.onnx -o out/")
-    .action(async (path: string, options: { out: string }, command: Command) => {
+    .action(async (path: string, options: CompileCommandOptions, command: Command) => {
       const [{ compileFile }, { writeBundle }] = await Promise.all([
         import("../bundle/compile.ts"),
         import("../bundle/write.ts"),
       ]);
       const started = performance.now();
-      const { bundle } = await compileFile(path);
+      const { bundle } = await compileFile(path, { stage: options.dump && stageWriter(options.dump, options.dumpDir) });
       await writeBundle(options.out, bundle);
       const { manifest, digest } = bundle;
       const seconds = (performance.now() - started) / 1000;
@@ -31,14 +45,16 @@ export function register(program: Command): void {
         weightBytes: bundle.weights.length,
         memoryBytes: manifest.module.memoryBytes,
         steps: manifest.module.steps,
-        payloadBytes: manifest.payload?.bytes ?? 0,
+        ...(manifest.payload ? { payloadBytes: manifest.payload.bytes } : {}),
         seconds: Number(seconds.toFixed(3)),
       };
       printResult(globalOptions(command), result, () =>
         [
           `${manifest.name} -> ${options.out} in ${seconds.toFixed(1)} s`,
           `  module ${result.moduleBytes} B, weights ${result.weightBytes} B, linear memory ${result.memoryBytes} B, ${result.steps} steps`,
-          `  an offloaded sample sends ${result.payloadBytes} B`,
+          manifest.payload
+            ? `  an offloaded sample sends ${manifest.payload.bytes} B`
+            : "  edge-only: it answers every sample itself",
           `  look inside with: hedge inspect ${options.out}`,
         ].join("\n"),
       );

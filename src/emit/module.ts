@@ -15,6 +15,15 @@ export const PAGE_BYTES = 65536;
  * @throws Error when binaryen finds the module invalid, which is a defect of a kernel
  */
 export function emitModule(plan: Plan): Uint8Array {
+  return withModule(plan, (module) => module.emitBinary());
+}
+
+/** The same module as WebAssembly text, for people. */
+export function moduleText(plan: Plan): string {
+  return withModule(plan, (module) => module.emitText());
+}
+
+function withModule<T>(plan: Plan, use: (module: Module) => T): T {
   const module = new binaryen.Module();
   try {
     module.setFeatures(binaryen.Features.MVP | binaryen.Features.BulkMemory | binaryen.Features.BulkMemoryOpt);
@@ -25,7 +34,7 @@ export function emitModule(plan: Plan): Uint8Array {
     module.addFunctionImport(LOAD_WEIGHTS, "hedge", LOAD_WEIGHTS, binaryen.createType([i32, i32, i32]), types.none);
     new StepEmitter(module, types, plan).emit();
     if (!module.validate()) throw new Error("binaryen rejects the emitted module: a kernel is wrong");
-    return module.emitBinary();
+    return use(module);
   } finally {
     module.dispose();
   }

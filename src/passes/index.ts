@@ -11,6 +11,11 @@ export const PASSES: readonly { name: string; run: (graph: Graph) => Graph }[] =
   { name: "fold-batch-norm", run: foldBatchNorm },
 ];
 
-export function runPasses(graph: Graph): Graph {
-  return PASSES.reduce((current, pass) => verifyGraph(pass.run(current)), graph);
+/** @param seen is shown the graph behind each pass */
+export function runPasses(graph: Graph, seen: (pass: string, graph: Graph) => void = () => undefined): Graph {
+  return PASSES.reduce((current, { name, run }) => {
+    const next = verifyGraph(run(current));
+    seen(name, next);
+    return next;
+  }, graph);
 }
