@@ -144,6 +144,12 @@ export class EdgeEngine implements Engine {
     return this.result();
   }
 
+  peek(address: number, bytes: number): Uint8Array {
+    const copy = new Uint8Array(bytes);
+    this.#open().readInto(address, copy);
+    return copy;
+  }
+
   close(): void {
     this.#module?.free();
     this.#module = undefined;

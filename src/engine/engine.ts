@@ -39,6 +39,8 @@ export interface Engine {
   result(): EdgeResult;
   /** begin, step until done, result. */
   classify(input: Int8Array): EdgeResult;
+  /** A copy of `bytes` bytes of linear memory: between steps, what the layers have left there. */
+  peek(address: number, bytes: number): Uint8Array;
   /** Frees what the engine holds; using it afterwards throws. */
   close(): void;
 }

@@ -59,6 +59,10 @@ export class TimedEngine implements Engine {
     return this.result();
   }
 
+  peek(address: number, bytes: number): Uint8Array {
+    return this.engine.peek(address, bytes);
+  }
+
   close(): void {
     this.engine.close();
   }
