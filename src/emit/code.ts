@@ -106,12 +106,13 @@ export class Code {
     return this.module.loop(label, this.block(...body, this.module.br_if(label, this.module.i32.ne(pointer.get, end))));
   }
 
-  /** value limited to [low, high], through a local. */
-  clip(value: Local, low: number, high: number): Expression[] {
-    const { i32 } = this.module;
-    return [
-      value.set(this.module.select(i32.lt_s(value.get, this.i32(low)), this.i32(low), value.get)),
-      value.set(this.module.select(i32.gt_s(value.get, this.i32(high)), this.i32(high), value.get)),
-    ];
+  /** value limited to [low, high], of which either may be left out, through a local. */
+  clip(value: Local, low: number | undefined, high: number | undefined): Expression[] {
+    const { i32, select } = this.module;
+    const steps: Expression[] = [];
+    if (low !== undefined) steps.push(value.set(select(i32.lt_s(value.get, this.i32(low)), this.i32(low), value.get)));
+    if (high !== undefined)
+      steps.push(value.set(select(i32.gt_s(value.get, this.i32(high)), this.i32(high), value.get)));
+    return steps;
   }
 }
