@@ -92,7 +92,8 @@ export function planEpilogue(graph: Graph, chain: Chain, sums: readonly RawSum[]
   const layout = new RecordLayout(channels.length);
   const isThreshold = chain.quantiser?.op === "threshold";
   const rounding = isThreshold ? undefined : planRounding(chain, total);
-  const wide = !within(rounding?.reach ?? { min: total.min - 1n, max: total.max + 1n }, I32);
+  const reach = rounding?.reach ?? { min: total.min - 1n, max: total.max + 1n };
+  const wide = !within(reach, I32) || (rounding?.plan.shift ?? 0) > 31;
   const width = wide ? 8 : 4;
   const folded = channels.map((c) => c.base + (rounding?.fold ?? 0n));
   const levels = isThreshold ? planLevels(graph, chain, bounds, layout) : undefined;
