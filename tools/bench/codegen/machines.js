@@ -33,13 +33,13 @@ function runOnBoard(program, job) {
 
 /** wasm3 on each machine. @returns {Promise<Record<"x86" | "x86Popcnt" | "arm" | "armTuned", Machine>>} */
 export async function interpreters() {
-  const tuned = here("../build/wasm3-tuned");
-  tuneWasm3(wasm3Source(), tuned);
+  // Without bounds checks: for modules whose signature says that Hedge wrote them, so that their addresses are sound.
+  const tuned = { ...ARM, name: "arm-tuned", defines: [...ARM.defines, "d_m3SkipMemoryBoundsCheck=1"] };
   const builds = {
     x86: { ...X86, name: "x86" },
     x86Popcnt: { ...X86, name: "x86-popcnt", flags: ["-mpopcnt"] },
     arm: { ...ARM, name: "arm" },
-    armTuned: { ...ARM, name: "arm-tuned", wasm3: tuned, defines: [...ARM.defines, "d_m3SkipMemoryBoundsCheck=1"] },
+    armTuned: await tuneWasm3(wasm3Source(), here("../build"), tuned),
   };
   const machines = {};
   for (const [name, build] of Object.entries(builds)) {
