@@ -6,14 +6,14 @@ import { elementCount, type Graph } from "../graph/graph.ts";
 import { graphText } from "../graph/text.ts";
 import { importEdge } from "../import/import.ts";
 import type { HybridMetadata } from "../import/metadata.ts";
-import { decodeModel, encodeModel, readModelBytes } from "../import/onnx/codec.ts";
+import { encodeModel } from "../import/onnx/codec.ts";
+import { type ModelFile, modelFile, readModelFile } from "../import/onnx/model-file.ts";
 import { runPasses } from "../passes/index.ts";
 import { splitCloud } from "../passes/onnx/extract.ts";
 import type { Plan } from "../plan/plan.ts";
 import { planModel } from "../plan/planner.ts";
 import { planText } from "../plan/text.ts";
 import { type Bundle, createBundle } from "./bundle.ts";
-import { sha256Hex } from "./digest.ts";
 import type { LayerRow, ManifestDraft } from "./manifest.ts";
 
 export const COMPILER = "hedge 0.1.0";
@@ -55,9 +55,21 @@ export interface CompileOptions {
 export async function compileModel(
   bytes: Uint8Array,
   file: string,
+  options: CompileOptions = {},
+): Promise<Compilation> {
+  return compileSource(modelFile(bytes, file), options);
+}
+
+/** Compiles a model file, with the data that it keeps in other files. @throws HedgeError as `compileModel` */
+export async function compileFile(path: string, options: CompileOptions = {}): Promise<Compilation> {
+  return compileSource(await readModelFile(path), options);
+}
+
+/** As `compileModel`, of a model that was read before. */
+export async function compileSource(
+  { model, file, sha256 }: ModelFile,
   { stage = () => undefined }: CompileOptions = {},
 ): Promise<Compilation> {
-  const model = decodeModel(bytes, file);
   let passes = 0;
   const showPass = (pass: string, graph: Graph): void =>
     stage({ kind: "pass", name: `pass-${String(passes++).padStart(2, "0")}-${pass}`, text: () => graphText(graph) });
@@ -72,7 +84,7 @@ export async function compileModel(
   });
   const cloud = splitCloud(model, metadata.cut, metadata.output, { file, shape: plan.payload!.shape });
   const parts = { edgeWasm: emitModule(plan), weights: plan.weights, cloudOnnx: encodeModel(cloud) };
-  const source = { file: basename(file), sha256: sha256Hex(bytes) };
+  const source = { file: basename(file), sha256 };
   const bundle = await createBundle(manifestOf(plan, graph, metadata, source), parts);
   return { bundle, metadata, imported: edge, graph, plan };
 }
@@ -86,11 +98,6 @@ function named<T>(file: string, stages: () => T): T {
     const { kind, message, remedy, code, problems } = cause;
     throw new HedgeError(kind, `${file}: ${message}`, remedy, { cause, code, problems });
   }
-}
-
-/** Compiles a model file. */
-export async function compileFile(path: string, options: CompileOptions = {}): Promise<Compilation> {
-  return compileModel(await readModelBytes(path), path, options);
 }
 
 function manifestOf(

@@ -1,5 +1,4 @@
 /** `hedge eval`: accuracy and agreement of a model and its bundle over labelled images. */
-import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -9,7 +8,7 @@ import { ENGINE_KINDS, type EngineKind } from "../engine/engine.ts";
 import { HedgeError } from "../errors.ts";
 import type { Evaluation } from "../explore/evaluate.ts";
 import type { Samples } from "../explore/samples.ts";
-import type { OnnxModel } from "../import/onnx/types.ts";
+import type { ModelFile } from "../import/onnx/model-file.ts";
 import { integer, nonNegative } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
 import { Progress } from "./progress.ts";
@@ -126,7 +125,7 @@ async function loadSamples({ data, images, count }: EvalOptions, manifest: Manif
 
 interface Loaded {
   readonly bundle: Bundle;
-  readonly source?: { readonly model: OnnxModel; readonly file: string };
+  readonly source?: ModelFile;
 }
 
 /** A model, a bundle folder, or one of each in any order. */
@@ -152,14 +151,12 @@ async function loadModel(paths: readonly string[]): Promise<Loaded> {
   const bundle = folder === undefined ? undefined : await (await import("../bundle/read.ts")).readBundle(folder);
   if (file === undefined) return { bundle: bundle! };
 
-  const { decodeModel, readModelBytes } = await import("../import/onnx/codec.ts");
-  const bytes = await readModelBytes(file);
-  const source = { model: decodeModel(bytes, file), file };
+  const source = await (await import("../import/onnx/model-file.ts")).readModelFile(file);
   if (bundle === undefined) {
-    const { compileModel } = await import("../bundle/compile.ts");
-    return { bundle: (await compileModel(bytes, file)).bundle, source };
+    const { compileSource } = await import("../bundle/compile.ts");
+    return { bundle: (await compileSource(source)).bundle, source };
   }
-  if (createHash("sha256").update(bytes).digest("hex") !== bundle.manifest.source.sha256) {
+  if (source.sha256 !== bundle.manifest.source.sha256) {
     throw new HedgeError(
       "input",
       `${folder} was compiled from another file than ${file}.`,

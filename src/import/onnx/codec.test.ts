@@ -1,13 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
 import * as ort from "onnxruntime-node";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { HedgeError } from "../../errors.ts";
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "./attributes.ts";
 import { floats, int64s, model, node, value } from "./build.ts";
-import { decodeModel, encodeModel, readModel } from "./codec.ts";
+import { decodeModel, encodeModel } from "./codec.ts";
 import { MODEL_PROTO } from "./schema.ts";
 
 const small = () =>
@@ -179,23 +176,5 @@ describe("bad bytes", () => {
       }),
       { numRuns: 500 },
     );
-  });
-});
-
-describe("a path", () => {
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "hedge-onnx-"));
-  });
-  afterAll(() => rm(folder, { recursive: true }));
-
-  it("is read", async () => {
-    await writeFile(join(folder, "m.onnx"), encodeModel(small()));
-    expect((await readModel(join(folder, "m.onnx"))).graph.name).toBe("small");
-  });
-
-  it("that leads nowhere, or to a folder, is named", async () => {
-    await expect(readModel(join(folder, "none.onnx"))).rejects.toThrow(/none\.onnx does not exist/);
-    await expect(readModel(folder)).rejects.toThrow(/is no regular file/);
   });
 });

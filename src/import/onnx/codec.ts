@@ -87,11 +87,6 @@ export function encodeModel(model: OnnxModel): Uint8Array {
   return new Uint8Array(MODEL_PROTO.encode(MODEL_PROTO.fromObject(model)).finish());
 }
 
-/** Reads and decodes an ONNX file; as `decodeModel`, and a HedgeError when there is no such file. */
-export async function readModel(path: string): Promise<OnnxModel> {
-  return decodeModel(await readModelBytes(path), path);
-}
-
 /** The bytes of an ONNX file of a size that is sensible; a HedgeError otherwise. */
 export function readModelBytes(path: string): Promise<Uint8Array> {
   return readCapped(path, MAX_MODEL_BYTES, EXPORT_AGAIN);

@@ -77,7 +77,7 @@ export function dataTypeName(dataType: number | undefined): string {
 }
 
 /** How errors name a tensor. */
-function titleOf(tensor: OnnxTensor, where: string): string {
+export function titleOf(tensor: OnnxTensor, where: string): string {
   return `Tensor "${tensor.name ?? ""}" in ${where}`;
 }
 
