@@ -2,19 +2,27 @@
 import type { Graph } from "../graph/graph.ts";
 import { verifyGraph } from "../graph/verify.ts";
 import { dropIdentity } from "./drop-identity.ts";
-import { foldBatchNorm } from "./fold-batch-norm.ts";
+import { foldChains } from "./fold-chains.ts";
 import { foldPad } from "./fold-pad.ts";
+import type { Notes } from "./notes.ts";
 
-export const PASSES: readonly { name: string; run: (graph: Graph) => Graph }[] = [
+export const PASSES: readonly { name: string; run: (graph: Graph, notes: Notes) => Graph }[] = [
   { name: "drop-identity", run: dropIdentity },
   { name: "fold-pad", run: foldPad },
-  { name: "fold-batch-norm", run: foldBatchNorm },
+  { name: "fold-chains", run: foldChains },
 ];
 
-/** @param seen is shown the graph behind each pass */
-export function runPasses(graph: Graph, seen: (pass: string, graph: Graph) => void = () => undefined): Graph {
+/**
+ * @param seen is shown the graph behind each pass
+ * @param notes takes what passes have to say
+ */
+export function runPasses(
+  graph: Graph,
+  seen: (pass: string, graph: Graph) => void = () => undefined,
+  notes: Notes = [],
+): Graph {
   return PASSES.reduce((current, { name, run }) => {
-    const next = verifyGraph(run(current));
+    const next = verifyGraph(run(current, notes));
     seen(name, next);
     return next;
   }, graph);

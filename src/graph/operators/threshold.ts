@@ -35,7 +35,8 @@ export const threshold: Operator = {
     const channelOf = operandIndex(shape, shape[0]!);
     return x!.values.map((value, i) => {
       const c = channelOf(i);
-      const n = rising[c] ? value / step : -value / step - 1;
+      const integer = Math.round(value / step);
+      const n = rising[c] ? integer : -integer - 1;
       let level = 0;
       for (let t = 0; t < steps; t++) if (n >= thresholds!.values[c * steps + t]!) level++;
       return (level + offset) * scale;

@@ -1,0 +1,173 @@
+/**
+ * Folds whatever stands element by element between a tensor on a grid and a quantiser into one integer operator: thresholds for few levels
+ * (Umuroglu et al. 2017, FINN, section 4.2.2), a multiplication, an addition and a shift where such reproduce every boundary between
+ * levels, a table where the input has few integers. The chain is evaluated, not analysed, so that the fold is exact for any operators
+ * and rounding mode by construction.
+ */
+import { HedgeError } from "../errors.ts";
+import { rewriteGraph } from "../graph/build.ts";
+import { type Graph, type Node, numberOr, perChannelOf, tensorOf } from "../graph/graph.ts";
+import { type Grid, isExact, isPowerOfTwo, largestInteger } from "../graph/grid.ts";
+import { operatorOf } from "../graph/operators/index.ts";
+import { integersOf, MAX_TABLE } from "../graph/operators/lut.ts";
+import { type Boundaries, boundariesOf } from "./boundaries.ts";
+import { type Folded, lutOf, requantOf, thresholdOf } from "./folded.ts";
+import { isQuantiser, type Levels, levelsOf } from "./levels.ts";
+import type { Notes } from "./notes.ts";
+import { evaluatePointwise, type Pointwise, type Precision, pointwiseOf } from "./pointwise.ts";
+
+/** Levels that thresholds may tell apart, and those up to which they are cheaper than a multiplication. */
+const MAX_LEVELS = 16;
+const FEW_LEVELS = 4;
+/** Levels of which each boundary is looked for; of more (16 bits), as many, evenly spread. */
+const MAX_BOUNDARIES = 1024;
+/** The largest integer that bisection takes. */
+const MAX_INTEGER = 2 ** 31;
+
+/** A quantiser, and the chain from a tensor on a grid to it. */
+export interface Fold {
+  readonly graph: Graph;
+  readonly quantiser: Node;
+  readonly chain: Pointwise;
+  readonly grid: Grid;
+  readonly levels: Levels;
+  /** One where all channels have the same function. */
+  readonly channels: number;
+}
+
+export function foldChains(graph: Graph, notes: Notes = []): Graph {
+  return rewriteGraph(graph, (node, builder) => {
+    const fold = foldOf(graph, node);
+    if (!fold) {
+      builder.copy(node, graph);
+      return;
+    }
+    const { op, constants, attributes, note } = lowered(fold);
+    if (note) notes.push({ pass: "fold-chains", node: node.name, message: note });
+    const names = constants.map(({ role, shape, values }) =>
+      builder.constant(`${node.output}.${role}`, shape, values, { step: 1, ...extremes(values) }),
+    );
+    builder.node(op, [fold.chain.source.name, ...names], node.output, attributes, node.name);
+  });
+}
+
+function extremes(values: readonly number[]): { min: number; max: number } {
+  return values.reduce(({ min, max }, v) => ({ min: Math.min(min, v), max: Math.max(max, v) }), { min: 0, max: 0 });
+}
+
+/** What is folded; undefined for nodes that stay as they are. */
+function foldOf(graph: Graph, node: Node): Fold | undefined {
+  if (!isQuantiser(node)) return undefined;
+  const chain = pointwiseOf(graph, node.inputs[0]!);
+  const { grid, shape } = chain.source;
+  const levels = levelsOf(graph, node);
+  if (!grid || !levels || largestInteger(grid) >= MAX_INTEGER || isKernelsOwn(graph, node, chain)) return undefined;
+  const uniform = chain.uniform && ["scale", "zero"].every((key) => isSingle(node, key));
+  return { graph, quantiser: node, chain, grid, levels, channels: uniform ? 1 : shape[0]! };
+}
+
+function isSingle(node: Node, key: string): boolean {
+  const value = node.attributes[key];
+  return value === undefined || typeof value === "number" || new Set(perChannelOf(node, key)).size === 1;
+}
+
+/**
+ * Whether kernels end with this quantiser as it is: a mere shift, rounding down from one power of two to a coarser one, behind nothing
+ * or a multiplication that stays on the grid. A quantiser that says again what the model's input is names that input's grid.
+ */
+function isKernelsOwn(graph: Graph, node: Node, { source, nodes }: Pointwise): boolean {
+  if (node.op !== "quant") return false;
+  const input = tensorOf(graph, node.inputs[0]!).grid;
+  const output = tensorOf(graph, node.output).grid;
+  if (!input || !output || numberOr(node, "zero", 0) !== 0) return false;
+  const same = input.step === output.step && input.min === output.min && input.max === output.max;
+  if (source.name === graph.input && nodes.length === 0 && same) return true;
+  const shifts = isExact(input) && isPowerOfTwo(output.step) && output.step >= input.step;
+  const scaled = nodes.length === 0 || (nodes.length === 1 && nodes[0]!.op === "mul");
+  return shifts && scaled && node.attributes.rounding === "FLOOR" && numberOr(node, "zeroAfterRounding", 0) === 0;
+}
+
+function lowered(fold: Fold): Folded {
+  const { graph, quantiser, chain, grid, levels } = fold;
+  const integers = integersOf(grid);
+  if (!chain.monotone) {
+    if (integers <= MAX_TABLE) return lutOf(fold, levelFunction(fold, "double"));
+    throw new HedgeError(
+      "input",
+      `Node "${quantiser.name}" quantises a function of "${chain.source.name}" that need neither rise nor fall, of ${integers} integers; a table has at most ${MAX_TABLE}.`,
+      `Quantise "${chain.source.name}" to 8 bits.`,
+      { code: "H302" },
+    );
+  }
+  const boundaries = boundariesOf(grid, fold.channels, levelsLookedFor(levels), levelFunction(fold, "double"));
+  const decided = decidedByRounding(fold, boundaries);
+  const cheap = levels.count <= FEW_LEVELS || graph.outputs.includes(quantiser.output);
+  const own = thresholdOrElse(cheap) ?? requantOf(fold, boundaries, "exact");
+  const folded =
+    own ??
+    (integers <= MAX_TABLE ? lutOf(fold, levelFunction(fold, "double")) : undefined) ??
+    thresholdOrElse(true) ??
+    requantOf(fold, boundaries, "closest")!;
+  const note = [folded.note, decided].filter((part) => part !== undefined).join(" ");
+  return note === "" ? folded : { ...folded, note };
+
+  function thresholdOrElse(wanted: boolean): Folded | undefined {
+    return wanted && levels.count <= MAX_LEVELS ? thresholdOf(fold, boundaries) : undefined;
+  }
+}
+
+function levelsLookedFor({ count }: Levels): number[] {
+  const looked = Math.min(count - 1, MAX_BOUNDARIES);
+  return Array.from({ length: looked }, (_, i) => 1 + Math.round((i * (count - 2)) / Math.max(1, looked - 1)));
+}
+
+/** The level of each integer of the source, [channels, count]. */
+function levelFunction(fold: Fold, precision: Precision): (integers: Float64Array) => Float64Array {
+  const { graph, quantiser, chain, grid, levels, channels } = fold;
+  return (integers) => {
+    const shape = [channels, 1, integers.length / channels];
+    const x = integers.map((n) => n * grid.step);
+    const values = evaluatePointwise(graph, chain, x, channels, precision);
+    const levelOf = operatorOf(quantiser.op)
+      .run(quantiser, [{ shape, values }], shape)
+      .map((value) => Math.round(value / levels.scale - levels.offset));
+    if (!levelOf.every(Number.isFinite))
+      throw new HedgeError(
+        "input",
+        `Node "${quantiser.name}" quantises values that are not finite, computed from "${chain.source.name}".`,
+        "Look for parameters that are not finite, or divisions by zero, in front of it.",
+        { code: "H303" },
+      );
+    return levelOf;
+  };
+}
+
+/**
+ * Where float32 rounding decides about a level, runtimes need not agree with the module. Grids of powers of two promise that they do:
+ * there it is an error. Elsewhere they agree within a tolerance anyway: a note.
+ */
+function decidedByRounding(fold: Fold, boundaries: Boundaries): string | undefined {
+  const { graph, quantiser, chain, grid, channels } = fold;
+  if (chain.nodes.length === 0) return undefined;
+  const single = boundariesOf(grid, channels, boundaries.levels, levelFunction(fold, "single"));
+  const differing = boundaries.channels.map(
+    ({ reached }, c) => reached.filter((p, i) => p !== single.channels[c]!.reached[i]).length,
+  );
+  const c = differing.findIndex((count) => count > 0);
+  if (c < 0) return undefined;
+  const node = chain.nodes.findLast(({ op }) => op === "batchNorm") ?? chain.nodes.at(-1)!;
+  if (!isExact(grid) || !isPowerOfTwo(tensorOf(graph, quantiser.output).grid!.step)) {
+    const [some, all] = [differing.reduce((sum, n) => sum + n), boundaries.levels.length * channels];
+    return `Rounding to float32 moves ${some} of ${all} boundaries between levels behind node "${node.name}".`;
+  }
+  const { rising, reached } = boundaries.channels[c]!;
+  const other = single.channels[c]!.reached;
+  const i = reached.findIndex((p, index) => p !== other[index]);
+  const p = Math.min(reached[i]!, other[i]!);
+  throw new HedgeError(
+    "input",
+    `Node "${node.name}" puts channel ${c} of "${chain.source.name}" so close to a quantisation boundary at ${(rising ? p : -p) * grid.step} that float32 rounding decides it.`,
+    "Move the batch norm's bias by a thousandth of the input's step (our trainer's export does so).",
+    { code: "H301" },
+  );
+}
