@@ -12,24 +12,6 @@ const LOW_BITS = 0x0101010101010101n;
 /** Threshold tables for up to this many groups of eight channels are held in locals. */
 const MAX_HELD_GROUPS = 8;
 
-/** Layers with equal keys differ in their weights and nothing else: they share one function. */
-export function binaryConvKey(layer: BinaryConvLayer): string {
-  const { input, output, bits, scratch, inputShape, outputShape, kernel, strides, pads, shortcut, shift } = layer;
-  return JSON.stringify([
-    input,
-    output,
-    bits,
-    scratch,
-    inputShape,
-    outputShape,
-    kernel,
-    strides,
-    pads,
-    shortcut,
-    shift,
-  ]);
-}
-
 export function emitBinaryConv(code: Code, layer: BinaryConvLayer): Expression {
   return code.block(...fillWithPadding(code, layer), ...packSigns(code, layer), ...convolve(code, layer));
 }

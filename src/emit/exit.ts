@@ -1,84 +1,25 @@
-/** The exit: pooling, a fully connected layer, entropy by integer tables, and the decision. */
+/** The end of an exit: a fully connected layer, entropy by integer tables, and the decision. */
 import { EXP_FRACTION, EXP_RANGE, EXP_WHOLE, LN_2 } from "../graph/entropy.ts";
-import type { DenseExitLayer, ExitPoolLayer } from "../plan/plan.ts";
+import type { DenseExitLayer } from "../plan/plan.ts";
 import type { Code, Expression } from "./code.ts";
-
-/** Columns of a window that are unrolled. */
-const MAX_UNROLLED_COLUMNS = 8;
-
-/** min((sum over windows of max(stream - shift, 0)) >> shift, 255), channels outermost. */
-export function emitExitPool(code: Code, layer: ExitPoolLayer): Expression {
-  const { i32 } = code.module;
-  const [channels, height, width] = layer.inputShape;
-  const [rows, columns] = layer.window;
-  const cellsDown = Math.floor(height / rows);
-  const cellsAcross = Math.floor(width / columns);
-  const cells = cellsDown * cellsAcross;
-  const corner = code.pointer();
-  const from = code.pointer();
-  const out = code.pointer();
-  const shifts = code.pointer();
-  const offset = code.pointer();
-  const sum = code.pointer();
-  const value = code.pointer();
-  const one = (at: number): Expression[] => [
-    value.set(i32.sub(i32.load8_s(at, 1, from.get), offset.get)),
-    sum.set(i32.add(code.module.select(i32.gt_s(value.get, code.i32(0)), value.get, code.i32(0)), sum.get)),
-  ];
-  const row: Expression[] =
-    columns <= MAX_UNROLLED_COLUMNS
-      ? [...Array.from({ length: columns }, (_, x) => one(x * channels)).flat(), from.advance(width * channels)]
-      : [code.repeat(columns, [...one(0), from.advance(channels)]), from.advance((width - columns) * channels)];
-  const scaled =
-    layer.shift >= 0 ? i32.shr_u(sum.get, code.i32(layer.shift)) : i32.shl(sum.get, code.i32(-layer.shift));
-  const channel: Expression[] = [
-    from.set(corner.get),
-    offset.set(i32.load16_s(0, 2, shifts.get)),
-    sum.set(code.i32(0)),
-    code.repeat(rows, row),
-    sum.set(scaled),
-    i32.store8(0, 1, out.get, code.module.select(i32.gt_u(sum.get, code.i32(255)), code.i32(255), sum.get)),
-    out.advance(cells),
-    shifts.advance(2),
-    corner.advance(1),
-  ];
-  const cell: Expression[] = [
-    shifts.set(code.i32(layer.scratch.address)),
-    code.repeat(channels, channel),
-    // The corner has moved over the channels of its pixel: on to the next window. The output back to this cell's neighbour.
-    corner.advance((columns - 1) * channels),
-    out.advance(1 - channels * cells),
-  ];
-  return code.block(
-    corner.set(code.i32(layer.input.address)),
-    out.set(code.i32(layer.output.address)),
-    code.repeat(cellsDown, [
-      code.repeat(cellsAcross, cell),
-      corner.advance((rows * width - cellsAcross * columns) * channels),
-    ]),
-  );
-}
-
-/** Loads slices of weights.bin: (to, from, bytes). */
-export type LoadWeights = (to: Expression, from: Expression, bytes: Expression) => Expression;
+import type { EmitContext, LoadWeights } from "./emitter.ts";
 
 /** Writes logits, label, entropy and decision to the result; returns the decision (1 = the answer is final) as an i32. */
 export function emitDenseExit(
   code: Code,
   layer: DenseExitLayer,
-  threshold: number,
-  loadWeights: LoadWeights,
+  { threshold, loadWeights, weightsAt }: EmitContext,
 ): Expression {
   return code.module.block(
     null,
-    [...logits(code, layer, loadWeights), ...decide(code, layer, threshold, loadWeights)],
+    [...logits(code, layer, loadWeights, weightsAt()), ...decide(code, layer, threshold, loadWeights)],
     code.types.i32,
   );
 }
 
 const LOGITS_OFFSET = 12;
 
-function logits(code: Code, layer: DenseExitLayer, loadWeights: LoadWeights): Expression[] {
+function logits(code: Code, layer: DenseExitLayer, loadWeights: LoadWeights, weightsAt: Expression): Expression[] {
   const { i32 } = code.module;
   const classes = layer.outputShape[0]!;
   const row = code.pointer();
@@ -88,10 +29,11 @@ function logits(code: Code, layer: DenseExitLayer, loadWeights: LoadWeights): Ex
   const sum = code.pointer();
   const scratch = layer.scratch.address;
   const paddedInputs = layer.rowBytes - 4;
+  const load = layer.signed ? i32.load8_s : i32.load8_u;
   const tap = (i: number): Expression =>
-    sum.set(i32.add(i32.mul(i32.load8_s(i, 1, weight.get), i32.load8_u(i, 1, input.get)), sum.get));
+    sum.set(i32.add(i32.mul(i32.load8_s(i, 1, weight.get), load(i, 1, input.get)), sum.get));
   return [
-    row.set(code.i32(layer.weights.offset)),
+    row.set(weightsAt),
     out.set(code.i32(layer.output.address + LOGITS_OFFSET)),
     code.repeat(classes, [
       loadWeights(code.i32(scratch), row.get, code.i32(layer.rowBytes)),

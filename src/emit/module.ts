@@ -1,11 +1,9 @@
 /** Plan -> edge.wasm. One function per kernel shape, and `step`, which runs the step it is asked for. */
 import binaryen from "binaryen";
 import type { Layer, Plan } from "../plan/plan.ts";
-import { binaryConvKey, emitBinaryConv } from "./binary-conv.ts";
 import { Code, type Expression, type Module, type Types } from "./code.ts";
-import { emitDenseExit, emitExitPool, type LoadWeights } from "./exit.ts";
-import { emitGridConv } from "./grid-conv.ts";
-import { emitPayload } from "./payload.ts";
+import type { LoadWeights } from "./emitter.ts";
+import { emitterOf } from "./emitters.ts";
 
 const LOAD_WEIGHTS = "load_weights";
 export const PAGE_BYTES = 65536;
@@ -92,8 +90,6 @@ class StepEmitter {
     const { module } = this;
     const calls = run.layers.flatMap((layer, i): Expression[] => {
       const name = run.functions[i]!;
-      if (layer.kind === "dense-exit") return [module.return(module.call(name, [], this.types.i32))];
-      const call = module.call(name, [], this.types.none);
       const stride = align8(layer.weights.bytes);
       // Behind the base of the run's first slice, one stride per step.
       const base = layer.weights.offset - run.firstStep * stride;
@@ -101,6 +97,12 @@ class StepEmitter {
         run.count === 1
           ? code.i32(layer.weights.offset)
           : module.i32.add(module.i32.mul(code.parameter(0).get, code.i32(stride)), code.i32(base));
+      if (layer.loadsItself) {
+        const call = module.call(name, [from], resultOf(layer, this.types));
+        return [layer.kind === "dense-exit" ? module.return(call) : call];
+      }
+      const call = module.call(name, [], this.types.none);
+      if (layer.weights.bytes === 0) return [call];
       return [this.#loadWeights(code.i32(layer.scratch.address), from, code.i32(layer.weights.bytes)), call];
     });
     if (run.layers.at(-1)!.kind === "dense-exit") return calls;
@@ -116,32 +118,33 @@ class StepEmitter {
 
   /** The function of a layer, emitted when it is first needed. */
   #functionOf(layer: Layer): string {
-    const key = layer.kind === "binary-conv" ? binaryConvKey(layer) : layer.name;
+    const key = functionKey(layer);
     const known = this.#functions.get(key);
     if (known) return known;
     const name = `${layer.kind}-${this.#functions.size}`;
-    const code = new Code(this.module, this.types);
-    const body = this.#kernel(code, layer);
-    const result = layer.kind === "dense-exit" ? this.types.i32 : this.types.none;
-    this.module.addFunction(name, this.types.none, result, [...code.localTypes], body);
+    const parameters = layer.loadsItself ? [this.types.i32] : [];
+    const code = new Code(this.module, this.types, parameters);
+    const body = emitterOf(layer)(code, layer, {
+      loadWeights: this.#loadWeights,
+      weightsAt: () => code.parameter(0).get,
+      threshold: this.plan.threshold,
+    });
+    const takes = binaryen.createType(parameters);
+    this.module.addFunction(name, takes, resultOf(layer, this.types), [...code.localTypes], body);
     this.#functions.set(key, name);
     return name;
   }
+}
 
-  #kernel(code: Code, layer: Layer): Expression {
-    switch (layer.kind) {
-      case "grid-conv":
-        return emitGridConv(code, layer);
-      case "binary-conv":
-        return emitBinaryConv(code, layer);
-      case "exit-pool":
-        return emitExitPool(code, layer);
-      case "dense-exit":
-        return emitDenseExit(code, layer, this.plan.threshold, this.#loadWeights);
-      case "payload":
-        return emitPayload(code, layer);
-    }
-  }
+/** Layers with equal keys differ in their names and in where their weights lie, and in nothing else: they share one function. */
+function functionKey(layer: Layer): string {
+  const { weights, ...rest } = layer;
+  return JSON.stringify({ ...rest, name: "", why: "", weightBytes: weights.bytes });
+}
+
+/** What a layer's function returns: the exit says whether the sample is done. */
+function resultOf(layer: Layer, types: Types): number {
+  return layer.kind === "dense-exit" ? types.i32 : types.none;
 }
 
 function continues(run: Run, layers: readonly Layer[], functions: readonly string[]): boolean {

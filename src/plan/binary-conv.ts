@@ -3,8 +3,9 @@
 import { elementCount, type Node, numberOf, numbersOf } from "../graph/graph.ts";
 import { isPowerOfTwo, shiftBetween } from "../graph/grid.ts";
 import { convGeometry } from "../graph/operators/conv.ts";
-import { bufferName, type Draft, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { bufferName, type Draft, noKernel, SLACK } from "./draft.ts";
 import { poolsInPlace } from "./in-place.ts";
+import type { Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
 import { bytesPerPixel, gatherWords, packFilter, packPadPixel, packThresholds } from "./packing.ts";
 import type { Shortcut } from "./plan.ts";
@@ -101,6 +102,8 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
       { name: scratch, bytes: weights.length },
     ],
     weights,
+    operations: elementCount(outputShape) * (5 * words.length + 14) + (elementCount(input.shape) / 8) * 14,
+    why: "weights and activations of +-1: xor and popcount, 64 products at a time",
     replaces: replacement(
       shortcut,
       sign.inputs[0]!,

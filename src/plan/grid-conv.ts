@@ -3,7 +3,8 @@
 import { elementCount, type Node } from "../graph/graph.ts";
 import { shiftBetween } from "../graph/grid.ts";
 import { convGeometry } from "../graph/operators/conv.ts";
-import { bufferName, type Draft, INPUT_BUFFER, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { bufferName, type Draft, INPUT_BUFFER, noKernel, SLACK } from "./draft.ts";
+import type { Matcher } from "./matcher.ts";
 
 /** A lane holds an i32. */
 const LANE_LIMIT = 2 ** 31;
@@ -53,6 +54,9 @@ export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draf
       { name: scratch, bytes: weights.length },
     ],
     weights,
+    ...(pads.some((n) => n > 0) && { destroys: INPUT_BUFFER }),
+    operations: (elementCount(outputShape) / 2) * (3 * taps + 26),
+    why: "reads the image as the host writes it: two output channels in one 64-bit multiplication",
     finish: (region, slice) => ({
       kind: "grid-conv",
       name: quantiser.output,

@@ -1,6 +1,9 @@
 /** Plans the payload: the feature map at the cut as packed levels. */
 import { elementCount, type Node, numberOf, numbersOf } from "../graph/graph.ts";
-import { bufferName, type Draft, type Matcher, noKernel, SLACK } from "./draft.ts";
+import { bufferName, type Draft, noKernel, SLACK } from "./draft.ts";
+import type { Matcher } from "./matcher.ts";
+
+export const PAYLOAD_BUFFER = bufferName("payload");
 
 /** In a table of thresholds: never reached. */
 const NEVER = 0x7fff;
@@ -47,15 +50,17 @@ export function draftPayload(match: Matcher, node: Node, code: PayloadCode): Dra
     name: node.output,
     buffers: [
       { name: node.inputs[0]!, bytes: elementCount(stream.shape) + SLACK },
-      { name: node.output, bytes: height * width * rowBytes },
+      { name: PAYLOAD_BUFFER, bytes: height * width * rowBytes },
       { name: scratch, bytes: table.byteLength },
     ],
     weights: new Uint8Array(table.buffer),
+    operations: height * width * rowBytes * perByte * (10 + 4 * steps),
+    why: "thresholds and packs the stream in one pass",
     finish: (region, slice) => ({
       kind: "payload",
       name: node.output,
       outputShape: stream.shape,
-      output: region(node.output),
+      output: region(PAYLOAD_BUFFER),
       weights: slice,
       scratch: region(scratch),
       macs: 0,

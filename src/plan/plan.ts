@@ -20,6 +20,9 @@ export interface Region {
   readonly bytes: number;
 }
 
+/** The scratch area of a layer without weights. */
+export const NO_SCRATCH: Region = { address: 0, bytes: 0 };
+
 /** Where a layer's constants lie in weights.bin. */
 export interface WeightSlice {
   readonly offset: number;
@@ -32,8 +35,10 @@ interface LayerBase {
   readonly outputShape: readonly number[];
   readonly output: Region;
   readonly weights: WeightSlice;
-  /** Where the weights are copied to; the dense layer reuses it row by row. */
+  /** Where the weights are copied to. */
   readonly scratch: Region;
+  /** The layer loads its weights itself, part by part: it is told where its slice begins. */
+  readonly loadsItself?: true;
   readonly macs: number;
   readonly weightBits: number;
   readonly activationBits: number;
@@ -90,7 +95,8 @@ export interface ExitPoolLayer extends LayerBase {
 export interface DenseExitLayer extends LayerBase {
   readonly kind: "dense-exit";
   readonly input: Region;
-  readonly inputs: number;
+  /** Whether the input's bytes are signed. */
+  readonly signed: boolean;
   readonly rowBytes: number;
   /** A logit is an integer times 2^logitExponent. */
   readonly logitExponent: number;
@@ -108,7 +114,45 @@ export interface PayloadLayer extends LayerBase {
   readonly bits: 1 | 2 | 4;
 }
 
-export type Layer = GridConvLayer | BinaryConvLayer | ExitPoolLayer | DenseExitLayer | PayloadLayer;
+/** Moves elements to another order: nested loops, of which the innermost comes last. */
+export interface CopyLayer extends LayerBase {
+  readonly kind: "copy";
+  readonly input: Region;
+  /** Bytes of an element. */
+  readonly bytes: 1 | 2 | 4;
+  /** Iterations of each loop, and by how many bytes each moves the two pointers. */
+  readonly loops: readonly CopyLoop[];
+}
+
+export interface CopyLoop {
+  readonly count: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Writes the result row of an edge-only model: label, 1, 0, then each element as an i32. */
+export interface OutputsLayer extends LayerBase {
+  readonly kind: "outputs";
+  readonly input: Region;
+  readonly bytes: 1 | 2 | 4;
+  readonly signed: boolean;
+  /** Loops over the elements in row-major order. */
+  readonly loops: readonly CopyLoop[];
+  /** Whether the label is the largest element's index; else it is -1. */
+  readonly labels: boolean;
+}
+
+export type Layer =
+  | GridConvLayer
+  | BinaryConvLayer
+  | ExitPoolLayer
+  | DenseExitLayer
+  | PayloadLayer
+  | CopyLayer
+  | OutputsLayer;
+
+/** A layer of a plan, and why it is computed by that kernel. */
+export type PlannedLayer = Layer & { readonly why: string };
 
 /** The packed features at the cut: a level q stands for (q + offset) * scale. */
 export interface PayloadRegion extends Region {
@@ -130,9 +174,9 @@ export interface OutputSpec {
 
 export interface Plan {
   readonly name: string;
-  readonly layers: readonly Layer[];
+  readonly layers: readonly PlannedLayer[];
   /** Layers of each step: a step is one call of the module. */
-  readonly steps: readonly (readonly Layer[])[];
+  readonly steps: readonly (readonly PlannedLayer[])[];
   readonly weights: Uint8Array;
   /** Linear memory in bytes. */
   readonly memoryBytes: number;

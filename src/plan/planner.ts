@@ -1,46 +1,55 @@
-/** Graph -> plan: recognises layers, packs their weights, places their buffers. Pure: the same graph gives the same plan. */
-import { type Graph, producerOf } from "../graph/graph.ts";
-import { payloadBytes } from "../wire/payload.ts";
-import { draftBinaryConv } from "./binary-conv.ts";
-import { bufferName, type Draft, INPUT_BUFFER, Matcher, MEMORY_LIMIT, noKernel } from "./draft.ts";
-import { draftExit, entropyTables, RESULT_BUFFER } from "./exit.ts";
-import { draftGridConv } from "./grid-conv.ts";
-import { align, type Buffer, placeBuffers } from "./memory.ts";
-import { draftPayload, payloadCode } from "./payload.ts";
-import type { Layer, Plan, Region, WeightSlice } from "./plan.ts";
+/** Graph -> plan: chooses kernels, orders layers, places their buffers. Pure: the same graph gives the same plan. */
+import type { Graph } from "../graph/graph.ts";
+import { draftInput } from "./copy.ts";
+import { bufferName, type Draft, INPUT_BUFFER, noKernel } from "./draft.ts";
+import { draftEndings, type Ending } from "./endings.ts";
+import { entropyTables, RESULT_BUFFER } from "./exit.ts";
+import { KERNELS } from "./kernels.ts";
+import { type InputLayout, Matcher } from "./matcher.ts";
+import { align } from "./memory.ts";
+import { type Item, orderItems } from "./order.ts";
+import { findAliases, placeDrafts } from "./place.ts";
+import type { Layer, Plan, PlannedLayer, WeightSlice } from "./plan.ts";
+import { type Refusal, readsOf, Selection } from "./select.ts";
 
 const THRESHOLD_BUFFER = bufferName("threshold");
 /** Slices of weights.bin start at multiples of this, so that a device can map them. */
 const SLICE_ALIGNMENT = 8;
+const PAGE_BYTES = 65536;
+/** Pages that a module may have. */
+const MAX_PAGES = 4;
+
+export interface PlanOptions {
+  /** Bytes of linear memory that the module may use: one page where nothing else is said, four at most. */
+  readonly memoryLimit?: number;
+  /** The order in which the host writes an image. */
+  readonly inputLayout?: InputLayout;
+}
 
 /**
- * @param graph after all passes; outputs: the exit's logits, then the cut
- * @throws HedgeError naming the node for which there is no kernel
+ * @param graph after all passes; outputs: the exit's logits, then the cut; or the one output of an edge-only model
+ * @throws HedgeError naming every layer for which there is no kernel, or the layer that needs the most memory
  */
-export function planModel(graph: Graph): Plan {
-  const [logits, cut] = graph.outputs as [string, string];
-  const match = new Matcher(graph);
-  const code = payloadCode(match, cut);
+export function planModel(graph: Graph, { memoryLimit = PAGE_BYTES, inputLayout = "CHW" }: PlanOptions = {}): Plan {
+  const match = new Matcher(graph, inputLayout);
   const tables = entropyTables();
-  const tableSlice: WeightSlice = { offset: 0, bytes: tables.length };
-  const packed = match.maybe("threshold", cut);
-  const drafts = [
-    ...draftStreams(match, [logits, cut]),
-    ...draftExit(match, logits, tableSlice, !packed),
-    ...(packed ? [draftPayload(match, packed, code)] : []),
-  ];
-  const payloadBuffer = packed ? cut : (match.maybe("identity", cut)?.inputs[0] ?? cut);
-  checkDataflow(match, drafts, payloadBuffer);
-  const aliases = inPlaceAliases(drafts, payloadBuffer);
-  const { addresses, sizes, bytes } = place(drafts, aliases, payloadBuffer);
-  checkMemory(drafts, bytes);
-  const region = (name: string): Region => {
-    const root = aliases.get(name) ?? name;
-    return { address: addresses.get(root)!, bytes: sizes.get(root)! };
-  };
-  const weights = joinWeights([tables, ...drafts.map((draft) => draft.weights)]);
-  const layers = drafts.map((draft, i): Layer => draft.finish(region, weights.slices[i + 1]!));
-  const shape = match.tensor(cut).shape;
+  const ending = draftEndings(match, { offset: 0, bytes: tables.length });
+  const chosen = select(match, ending).drafts();
+  const items = chosen.map((draft) => itemOf(match, draft));
+  const lasts = ending.drafts.map((draft) => itemOf(match, draft));
+  const payload = ending.payload && match.bufferOf(ending.payload.buffer).root;
+  // A payload that is a stored tensor itself is read by the host, after everything.
+  const host: Item = { draft: ending.drafts[0]!, makes: "", reads: payload === undefined ? [] : [payload] };
+  const drafts = orderItems(items, [...lasts, host]).flatMap((item) => (item === host ? [] : [item.draft]));
+
+  const kept = { result: RESULT_BUFFER, threshold: THRESHOLD_BUFFER, input: INPUT_BUFFER, payload };
+  const aliases = findAliases(match, drafts, kept);
+  const { region, bytes } = placeDrafts(match, drafts, aliases, kept);
+  checkMemory(drafts, bytes, Math.min(memoryLimit, MAX_PAGES * PAGE_BYTES));
+  const needsTables = ending.payload !== undefined;
+  const weights = joinWeights([...(needsTables ? [tables] : []), ...drafts.map((draft) => draft.weights)]);
+  const slices = weights.slices.slice(needsTables ? 1 : 0);
+  const layers = drafts.map((draft, i): PlannedLayer => ({ ...draft.finish(region, slices[i]!), why: draft.why }));
   return {
     name: graph.name,
     layers,
@@ -50,113 +59,54 @@ export function planModel(graph: Graph): Plan {
     input: region(INPUT_BUFFER),
     threshold: region(THRESHOLD_BUFFER).address,
     result: region(RESULT_BUFFER),
-    payload: {
-      address: region(payloadBuffer).address,
-      bytes: payloadBytes({ shape, bits: code.bits }),
-      shape,
-      ...code,
-    },
-    logitStep: match.tensor(logits).grid!.step,
+    ...(ending.payload && { payload: { ...region(ending.payload.buffer), ...ending.payload.code } }),
+    ...(ending.logitStep !== undefined && { logitStep: ending.logitStep }),
+    ...(ending.output && { output: ending.output }),
   };
 }
 
-/** The layers that make 8-bit streams, in the order in which they run. */
-function draftStreams(match: Matcher, outputs: readonly string[]): Draft[] {
-  const needed = new Set<string>();
-  const waiting = [...outputs];
-  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-    if (needed.has(name)) continue;
-    needed.add(name);
-    waiting.push(...(producerOf(match.graph, name)?.inputs ?? []));
-  }
-  const drafts: Draft[] = [];
-  for (const node of match.graph.nodes) {
-    if (node.op !== "quant" || !needed.has(node.output) || node.inputs[0] === match.graph.input) continue;
-    const source = producerOf(match.graph, node.inputs[0]!)!;
-    if (source.op === "conv") drafts.push(draftGridConv(match, node, source));
-    else if (source.op === "add" || source.op === "mul") drafts.push(draftBinaryConv(match, node, source));
-    else if (source.op !== "averagePool")
-      noKernel(
-        `Node "${node.name}" quantises the result of ${source.op} "${source.name}", for which there is no kernel`,
-      );
-  }
-  return drafts;
+/** All layers for which there is no kernel, for those who want to list them. */
+export function findRefusals(graph: Graph, { inputLayout = "CHW" }: PlanOptions = {}): Refusal[] {
+  const match = new Matcher(graph, inputLayout);
+  return select(match, draftEndings(match, { offset: 0, bytes: 0 })).refusals();
 }
 
-/** Whatever a layer reads must have been made by one before it, and the image, which its first reader spreads out in place, is read once. */
-function checkDataflow(match: Matcher, drafts: readonly Draft[], payloadBuffer: string): void {
-  const made = new Set<string>();
-  for (const { name, buffers } of drafts) {
-    for (const buffer of buffers) {
-      if (buffer.name === INPUT_BUFFER && made.has(INPUT_BUFFER))
-        noKernel(`"${name}" is a second convolution of the image`, "Let one convolution read the image.");
-      if (match.graph.tensors.has(buffer.name) && buffer.name !== name && !made.has(buffer.name))
-        noKernel(`"${name}" reads "${buffer.name}", which no kernel makes`);
-    }
-    made.add(name);
-    if (buffers.some((buffer) => buffer.name === INPUT_BUFFER)) made.add(INPUT_BUFFER);
-  }
-  if (!made.has(payloadBuffer)) noKernel(`No kernel makes the cut "${payloadBuffer}"`);
+function select(match: Matcher, { drafts, payload }: Ending): Selection {
+  const wanted = drafts.flatMap((draft) => readsOf(match, draft));
+  if (payload && match.graph.tensors.has(payload.buffer) && !drafts.some(({ name }) => name === payload.buffer))
+    wanted.push(payload.buffer);
+  return new Selection(match, KERNELS, wanted, () => draftInput(match));
 }
 
-function checkMemory(drafts: readonly Draft[], bytes: number): void {
-  if (bytes <= MEMORY_LIMIT) return;
+function itemOf(match: Matcher, draft: Draft): Item {
+  const { replaces, destroys } = draft;
+  const overwrites = destroys ?? (replaces?.must ? match.bufferOf(replaces.stream).root : undefined);
+  const readsInput = draft.buffers.some(({ name }) => match.bufferOf(name).root === INPUT_BUFFER);
+  const reads = [...readsOf(match, draft), ...(readsInput ? [INPUT_BUFFER] : [])];
+  return { draft, makes: draft.name, reads, overwrites };
+}
+
+function checkMemory(drafts: readonly Draft[], bytes: number, limit: number): void {
+  if (bytes <= limit) return;
   const need = ({ buffers }: Draft): number => buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
   const largest = drafts.reduce((a, b) => (need(b) > need(a) ? b : a));
   noKernel(
-    `The edge part needs ${bytes} bytes of memory, and a module has ${MEMORY_LIMIT}; "${largest.name}" alone works on ${need(largest)}`,
+    `The edge part needs ${bytes} bytes of memory, and a module has ${limit}; "${largest.name}" alone works on ${need(largest)}`,
     "Use smaller images or fewer channels, or cut the model earlier.",
   );
 }
 
-/** Outputs that take over the buffer of the stream that they replace. */
-function inPlaceAliases(drafts: readonly Draft[], payloadBuffer: string): Map<string, string> {
-  const aliases = new Map<string, string>();
-  for (const [index, { name, replaces }] of drafts.entries()) {
-    if (!replaces) continue;
-    const { stream, must } = replaces;
-    const later = drafts.slice(index + 1).find((other) => other.buffers.some((buffer) => buffer.name === stream));
-    const reader = later?.name ?? (stream === payloadBuffer ? "the payload" : undefined);
-    if (reader === undefined) aliases.set(name, aliases.get(stream) ?? stream);
-    else if (must) noKernel(`"${stream}" is replaced in place by "${name}" but read later by "${reader}"`);
-  }
-  return aliases;
-}
-
-/** Lifetimes are counted in layers. What the host writes lives from the start, what it reads to the end. */
-function place(drafts: readonly Draft[], aliases: ReadonlyMap<string, string>, payloadBuffer: string) {
-  const buffers = new Map<string, Buffer>();
-  const end = drafts.length;
-  const touch = (name: string, bytes: number, from: number, to: number): void => {
-    const root = aliases.get(name) ?? name;
-    const known = buffers.get(root);
-    buffers.set(root, {
-      name: root,
-      bytes: Math.max(bytes, known?.bytes ?? 0),
-      firstStep: Math.min(from, known?.firstStep ?? from),
-      lastStep: Math.max(to, known?.lastStep ?? to),
-    });
-  };
-  drafts.forEach((draft, index) => {
-    for (const buffer of draft.buffers) touch(buffer.name, buffer.bytes, index, index);
-  });
-  touch(THRESHOLD_BUFFER, 4, 0, end);
-  touch(INPUT_BUFFER, 0, 0, 0);
-  touch(RESULT_BUFFER, 0, end, end);
-  touch(payloadBuffer, 0, end, end);
-  const { addresses, bytes } = placeBuffers([...buffers.values()]);
-  return { addresses, bytes, sizes: new Map([...buffers.values()].map((buffer) => [buffer.name, buffer.bytes])) };
-}
-
-/** One layer a step; the exit's pooling and its classifier are small and go together. */
-function groupSteps(layers: readonly Layer[]): Layer[][] {
-  const steps: Layer[][] = [];
+/** One layer a step; what only makes an answer of the layer before goes along with it. */
+function groupSteps(layers: readonly PlannedLayer[]): PlannedLayer[][] {
+  const steps: PlannedLayer[][] = [];
   for (const layer of layers) {
-    if (layer.kind === "dense-exit") steps.at(-1)!.push(layer);
+    if (steps.length > 0 && ENDS.has(layer.kind)) steps.at(-1)!.push(layer);
     else steps.push([layer]);
   }
   return steps;
 }
+
+const ENDS: ReadonlySet<Layer["kind"]> = new Set(["dense-exit", "outputs"]);
 
 /** weights.bin, and where each part lies in it. */
 function joinWeights(parts: readonly Uint8Array[]): { bytes: Uint8Array; slices: WeightSlice[] } {

@@ -1,7 +1,7 @@
 /** Runs a compiled module step by step and looks at the memory after each: on V8 and on wasm3. */
 import { load } from "@aspect/wasm3";
 import type { Compilation } from "../../src/bundle/compile.ts";
-import type { Layer, Region } from "../../src/plan/plan.ts";
+import type { Layer, Plan, Region } from "../../src/plan/plan.ts";
 
 interface BareModule {
   readonly step: (index: number) => number;
@@ -10,12 +10,20 @@ interface BareModule {
   readonly close: () => void;
 }
 
-export const OPENERS: Readonly<Record<"v8" | "wasm3", (compilation: Compilation) => BareModule>> = {
-  v8({ bundle, plan }) {
+/** A module with what a host has to know of it. */
+export interface RawModule {
+  readonly edgeWasm: Uint8Array;
+  readonly plan: Pick<Plan, "weights">;
+  readonly memoryBytes: number;
+  readonly stackBytes: number;
+}
+
+export const OPENERS: Readonly<Record<"v8" | "wasm3", (module: RawModule) => BareModule>> = {
+  v8({ edgeWasm, plan }) {
     let memory: WebAssembly.Memory;
     const load_weights = (to: number, from: number, bytes: number): void =>
       new Uint8Array(memory.buffer).set(plan.weights.subarray(from, from + bytes), to);
-    const module = new WebAssembly.Module(new Uint8Array(bundle.edgeWasm));
+    const module = new WebAssembly.Module(new Uint8Array(edgeWasm));
     const instance = new WebAssembly.Instance(module, { hedge: { load_weights } });
     memory = instance.exports.memory as WebAssembly.Memory;
     return {
@@ -25,11 +33,10 @@ export const OPENERS: Readonly<Record<"v8" | "wasm3", (compilation: Compilation)
       close: () => undefined,
     };
   },
-  wasm3({ bundle, plan }) {
+  wasm3({ edgeWasm, plan, memoryBytes, stackBytes }) {
     const load_weights = (to: number, from: number, bytes: number): void =>
       instance.memory.write(to, plan.weights.subarray(from, from + bytes));
-    const { memoryBytes, stackBytes } = bundle.manifest.module;
-    const instance = load(bundle.edgeWasm, {
+    const instance = load(edgeWasm, {
       memoryLimit: memoryBytes,
       stackBytes,
       imports: { hedge: { load_weights } },
@@ -49,8 +56,9 @@ export const OPENERS: Readonly<Record<"v8" | "wasm3", (compilation: Compilation)
  * @returns the bytes of every layer's output, by layer name, as they were after the layer's step
  */
 export function runSteps(compilation: Compilation, engine: "v8" | "wasm3", image: Int8Array): Map<string, Uint8Array> {
-  const { plan } = compilation;
-  const module = OPENERS[engine](compilation);
+  const { plan, bundle } = compilation;
+  const { memoryBytes, stackBytes } = bundle.manifest.module;
+  const module = OPENERS[engine]({ edgeWasm: bundle.edgeWasm, plan, memoryBytes, stackBytes });
   const outputs = new Map<string, Uint8Array>();
   // Whatever lay in memory before must not matter.
   module.write(0, new Uint8Array(plan.memoryBytes).fill(0xa5));

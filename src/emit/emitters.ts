@@ -1,0 +1,27 @@
+/** The emitter of each kind of layer. */
+import type { Layer } from "../plan/plan.ts";
+import { emitBinaryConv } from "./binary-conv.ts";
+import { emitCopy } from "./copy.ts";
+import type { Emitter } from "./emitter.ts";
+import { emitDenseExit } from "./exit.ts";
+import { emitExitPool } from "./exit-pool.ts";
+import { emitGridConv } from "./grid-conv.ts";
+import { emitOutputs } from "./outputs.ts";
+import { emitPayload } from "./payload.ts";
+
+type Emitters = { readonly [Kind in Layer["kind"]]: Emitter<Extract<Layer, { kind: Kind }>> };
+
+const EMITTERS: Emitters = {
+  "binary-conv": emitBinaryConv,
+  copy: emitCopy,
+  "dense-exit": emitDenseExit,
+  "exit-pool": emitExitPool,
+  "grid-conv": emitGridConv,
+  outputs: emitOutputs,
+  payload: emitPayload,
+};
+
+export function emitterOf(layer: Layer): Emitter<Layer> {
+  // The table's type ties each kind to its layer; the lookup by a kind that is known only now does not.
+  return EMITTERS[layer.kind] as Emitter<Layer>;
+}

@@ -1,0 +1,35 @@
+/** The kernels that the planner knows. Those of the first tier compute several nodes at once, those of the second what is left over. */
+import { draftBinaryConv } from "./binary-conv.ts";
+import { draftCopy } from "./copy.ts";
+import { draftExitPool } from "./exit-pool.ts";
+import { draftGridConv } from "./grid-conv.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Kernels } from "./select.ts";
+
+const gridConv: Kernel = {
+  name: "grid-conv",
+  draft(match, node) {
+    const conv = node.op === "quant" ? match.maybe("conv", node.inputs[0]!) : undefined;
+    return conv && draftGridConv(match, node, conv);
+  },
+};
+
+const binaryConv: Kernel = {
+  name: "binary-conv",
+  draft(match, node) {
+    const sum = node.op === "quant" ? match.producer(node.inputs[0]!) : undefined;
+    return sum?.op === "mul" || sum?.op === "add" ? draftBinaryConv(match, node, sum) : undefined;
+  },
+};
+
+const exitPool: Kernel = {
+  name: "exit-pool",
+  draft(match, node) {
+    const pool = node.op === "quant" ? match.maybe("averagePool", node.inputs[0]!) : undefined;
+    return pool && draftExitPool(match, node, pool);
+  },
+};
+
+const copy: Kernel = { name: "copy", draft: draftCopy };
+
+export const KERNELS: Kernels = [[gridConv, binaryConv, exitPool, copy], []];

@@ -1,0 +1,58 @@
+/** Runs a lowered graph as a module of its own, on V8 and on wasm3, and holds its result row to the reference kernels. */
+import { expect } from "vitest";
+import { emitModule } from "../../src/emit/module.ts";
+import { elementCount, type Graph, tensorOf } from "../../src/graph/graph.ts";
+import { runGraph } from "../../src/graph/run.ts";
+import { verifyGraph } from "../../src/graph/verify.ts";
+import type { Plan } from "../../src/plan/plan.ts";
+import { type PlanOptions, planModel } from "../../src/plan/planner.ts";
+import { randomFrom } from "./random.ts";
+import { OPENERS } from "./run-module.ts";
+
+const STACK_BYTES = 2048;
+
+/** Bytes that the input's grid allows, at random. */
+export function randomSample(graph: Graph, seed: number): Int8Array {
+  const { shape, grid } = tensorOf(graph, graph.input);
+  const random = randomFrom(seed);
+  const { min, max } = grid!;
+  return Int8Array.from({ length: elementCount(shape) }, () => min + Math.floor(random() * (max - min + 1)));
+}
+
+/** @returns the row of an edge-only graph: label, exited, entropy, elements */
+export function runRow(graph: Graph, plan: Plan, engine: "v8" | "wasm3", sample: Int8Array): number[] {
+  const edgeWasm = emitModule(plan);
+  const module = OPENERS[engine]({ edgeWasm, plan, memoryBytes: plan.memoryBytes, stackBytes: STACK_BYTES });
+  // Whatever lay in memory before must not matter.
+  module.write(0, new Uint8Array(plan.memoryBytes).fill(0xa5));
+  module.write(plan.input.address, new Uint8Array(sample.buffer, sample.byteOffset, sample.length));
+  plan.steps.forEach((_, index) => {
+    expect(module.step(index)).toBe(index === plan.steps.length - 1 ? 1 : 0);
+  });
+  const elements = elementCount(tensorOf(graph, graph.outputs[0]!).shape);
+  const row = module.read({ address: plan.result.address, bytes: 12 + 4 * elements });
+  module.close();
+  return [...new Int32Array(row.buffer)];
+}
+
+/**
+ * Plans and runs an edge-only graph on samples.
+ * @returns the plan, for those who ask which kernels it took
+ */
+export function checkGraph(graph: Graph, samples: readonly Int8Array[], options: PlanOptions = {}): Plan {
+  verifyGraph(graph);
+  const plan = planModel(graph, options);
+  const { grid: inputGrid } = tensorOf(graph, graph.input);
+  for (const sample of samples) {
+    const values = runGraph(
+      graph,
+      Float64Array.from(sample, (n) => n * inputGrid!.step),
+    );
+    const { tensor, labels, step } = plan.output!;
+    const integers = [...values.get(tensor)!].map((value) => Math.round(value / step));
+    const label = labels ? integers.indexOf(Math.max(...integers)) : -1;
+    for (const engine of ["v8", "wasm3"] as const)
+      expect(runRow(graph, plan, engine, sample), engine).toEqual([label, 1, 0, ...integers]);
+  }
+  return plan;
+}
