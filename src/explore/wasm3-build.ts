@@ -35,7 +35,7 @@ export const MCU_DEFINES = [
   "d_m3CascadedOpcodes=0",
 ];
 const WASM3_FILES = ["bind", "code", "compile", "core", "env", "exec", "function", "info", "module", "parse"];
-const FLAGS = [
+export const FLAGS = [
   "-O3",
   // Each operation of wasm3 is a C function that tail-calls the next.
   "-foptimize-sibling-calls",
