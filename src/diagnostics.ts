@@ -138,9 +138,9 @@ export type DiagnosticCode = keyof typeof DIAGNOSTICS;
 /** One thing that keeps a model from compiling. */
 export interface Problem {
   readonly code: DiagnosticCode;
-  /** The node, as errors name it: its operator and its name. Absent where it is the model as a whole. */
+  /** The node's name; absent where it is the model as a whole. */
   readonly node?: string | undefined;
-  /** The reason. */
+  /** A sentence that says where and why. */
   readonly message: string;
   /** What to do about it. */
   readonly remedy: string;

@@ -1,4 +1,5 @@
 /** Planning in two rounds: drafts say what buffers a layer needs; once memory is placed they become layers. */
+import type { DiagnosticCode } from "../diagnostics.ts";
 import { HedgeError } from "../errors.ts";
 import type { Layer, Region, WeightSlice } from "./plan.ts";
 
@@ -39,6 +40,7 @@ export const SLACK = 8;
 export function noKernel(
   message: string,
   remedy = "Compare the model with docs/model-format.md, or train it with tools/train.",
+  code: DiagnosticCode = "H401",
 ): never {
-  throw new HedgeError("input", `${message}.`, remedy);
+  throw new HedgeError("input", `${message}.`, remedy, { code });
 }

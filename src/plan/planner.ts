@@ -93,6 +93,7 @@ function checkMemory(drafts: readonly Draft[], bytes: number, limit: number): vo
   noKernel(
     `The edge part needs ${bytes} bytes of memory, and a module has ${limit}; "${largest.name}" alone works on ${need(largest)}`,
     "Use smaller images or fewer channels, or cut the model earlier.",
+    "H405",
   );
 }
 

@@ -3,8 +3,10 @@
  * make it, the one is taken that is cheapest together with all that it reads (dynamic programming over the graph, as if
  * tensors were not shared). Tensors in between, which no chosen kernel reads, are never made.
  */
+import type { Problem } from "../diagnostics.ts";
 import { HedgeError } from "../errors.ts";
 import type { Node } from "../graph/graph.ts";
+import { problemsError } from "../problems.ts";
 import { type Draft, INPUT_BUFFER } from "./draft.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Matcher } from "./matcher.ts";
@@ -34,9 +36,6 @@ interface Choice {
   best?: Candidate;
   cost: number;
 }
-
-/** More are counted, not listed. */
-const MAX_LISTED = 20;
 
 /** Operators whose results are stored. */
 const QUANTISERS: ReadonlySet<string> = new Set(["quant", "requant", "threshold", "lut"]);
@@ -176,26 +175,28 @@ export class Selection {
 
 /** One error for all of them; that of the only kernel that knows the layer, if there is one. */
 export function refusalError(refusals: readonly Refusal[]): HedgeError {
-  const errors = refusals.map(describeRefusal);
-  if (errors.length === 1) return errors[0]!;
-  const list = errors.slice(0, MAX_LISTED).map(({ message, remedy }) => `  ${message} ${remedy}`);
-  if (errors.length > MAX_LISTED) list.push(`  and ${errors.length - MAX_LISTED} more`);
-  return new HedgeError(
-    "input",
-    `${errors.length} layers have no kernel:\n${list.join("\n")}`,
+  const problems = refusals.map(problemOf);
+  const [{ code, message, remedy }] = problems as [Problem];
+  if (problems.length === 1) return new HedgeError("input", message, remedy, { code, problems });
+  return problemsError(
+    `${problems.length} layers have no kernel:`,
+    problems,
     "Change them and export the model again.",
   );
 }
 
-function describeRefusal({ node, reasons }: Refusal): HedgeError {
-  const [first, ...others] = reasons;
+/** What keeps a layer from being made. */
+export function problemOf({ node, reasons }: Refusal): Problem {
+  const [first] = reasons;
   if (!first)
-    return new HedgeError(
-      "input",
-      `Node "${node.name}" (${node.op}) has no kernel.`,
-      "Put a quantiser behind it, or compare the model with docs/model-format.md.",
-    );
-  if (others.length === 0) return first.error;
+    return {
+      code: "H401",
+      node: node.name,
+      message: `Node "${node.name}" (${node.op}) has no kernel.`,
+      remedy: "Put a quantiser behind it, or compare the model with docs/model-format.md.",
+    };
+  const { code = "H401", remedy } = first.error;
+  if (reasons.length === 1) return { code, node: node.name, message: first.error.message, remedy };
   const all = reasons.map(({ kernel, error }) => `${error.message} (${kernel})`);
-  return new HedgeError("input", all.join(" "), first.error.remedy);
+  return { code: "H401", node: node.name, message: all.join(" "), remedy };
 }
