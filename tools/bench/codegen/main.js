@@ -3,11 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compileModel } from "../../../dist/bundle/compile.js";
-import { sumByLayer, sumOfSteps } from "../../../dist/explore/wasm3-cost.js";
+import { HedgeError } from "../../../dist/errors.js";
+import { sumOfSteps } from "../../../dist/explore/wasm3-cost.js";
 import { encodeModel } from "../../../dist/import/onnx/codec.js";
 import { hybridModel } from "../../../dist/zoo/hybrid.js";
 import { hybridResNet } from "../../../dist/zoo/hybrid-resnet.js";
-import { binaryLayer, jobOf } from "./layers.js";
+import { binary, first, levels, residual } from "./layers.js";
 import { interpreters } from "./machines.js";
 import { countNative, naturalModule } from "./natural.js";
 
@@ -32,26 +33,61 @@ async function countSteps(machines, job) {
 try {
   progress("building wasm3 for x86-64 and Cortex-M4");
   const on = await interpreters();
-  const perMac = (name, instructions, { macs }) => figure(name, instructions / macs, 3, "instructions per MAC");
+  const perMac = (name, instructions, macs) => figure(name, instructions / macs, 3, "instructions per MAC");
 
-  for (const channels of [32, 64]) {
-    for (const shortcut of ["none", "identity"]) {
-      const tag = `binconv${channels}${shortcut === "identity" ? ".residual" : ""}`;
-      progress(tag);
-      const layer = await binaryLayer(channels, shortcut);
-      const own = (steps) => sumByLayer(layer.rows, steps).find((cost) => cost.layer.name === layer.name).instructions;
-      const ours = await countSteps(on, layer.job);
-      perMac(`arm.${tag}.stock`, own(ours.arm), layer);
-      perMac(`arm.${tag}.tuned`, own(ours.armTuned), layer);
-      perMac(`x86.${tag}`, own(ours.x86), layer);
-      perMac(`x86.${tag}.popcnt`, own(ours.x86Popcnt), layer);
-      const clang = await countSteps({ arm: on.arm, x86: on.x86 }, await naturalModule(layer, folder));
-      perMac(`arm.${tag}.clang`, sumOfSteps(clang.arm), layer);
-      perMac(`x86.${tag}.clang`, sumOfSteps(clang.x86), layer);
-      const native = await countNative(layer, folder);
-      perMac(`arm.${tag}.native`, native.arm, layer);
-      perMac(`x86.${tag}.native`, native.x86, layer);
+  /** Counts one layer: emitted by Hedge, and as C by clang and by gcc. */
+  const count = async (name, make) => {
+    progress(name);
+    let layer;
+    try {
+      layer = make();
+    } catch (e) {
+      if (!(e instanceof HedgeError)) throw e;
+      progress(`  ${e.message}`);
+      return;
     }
+    progress(`  ${layer.why}`);
+    const ours = await countSteps(on, layer.job);
+    const own = Object.fromEntries(
+      Object.entries(ours).map(([machine, steps]) => [machine, steps[layer.step].instructions]),
+    );
+    const clang = await countSteps({ arm: on.arm, x86: on.x86 }, await naturalModule(layer, folder));
+    return {
+      macs: layer.macs,
+      ...own,
+      armClang: sumOfSteps(clang.arm),
+      x86Clang: sumOfSteps(clang.x86),
+      native: await countNative(layer, folder),
+    };
+  };
+  for (const [name, make] of [
+    ["binconv32", () => binary(32)],
+    ["binconv64", () => binary(64)],
+    ["resconv16", () => residual(16)],
+    ["resconv32", () => residual(32)],
+    ["resconv64", () => residual(64)],
+  ]) {
+    const counts = await count(name, make);
+    if (!counts) continue;
+    perMac(`arm.${name}.stock`, counts.arm, counts.macs);
+    perMac(`arm.${name}.tuned`, counts.armTuned, counts.macs);
+    perMac(`arm.${name}.clang`, counts.armClang, counts.macs);
+    perMac(`arm.${name}.native`, counts.native.arm, counts.macs);
+    perMac(`x86.${name}`, counts.x86, counts.macs);
+    perMac(`x86.${name}.popcnt`, counts.x86Popcnt, counts.macs);
+    perMac(`x86.${name}.clang`, counts.x86Clang, counts.macs);
+    perMac(`x86.${name}.native`, counts.native.x86, counts.macs);
+  }
+  for (const [name, make] of [
+    ["conv2w2a", () => levels(2)],
+    ["conv4w4a", () => levels(4)],
+    ["firstconv", first],
+  ]) {
+    const counts = await count(name, make);
+    if (!counts) continue;
+    perMac(`arm.${name}.stock`, counts.arm, counts.macs);
+    perMac(`arm.${name}.clang`, counts.armClang, counts.macs);
+    figure(`${name}.vs_clang`, counts.armClang / counts.arm, 2, "times");
   }
 
   progress("ResNet-32, 20 layers on the edge");
@@ -60,14 +96,16 @@ try {
   const compilation = await compileModel(model, "resnet32.onnx");
   figure("compile.resnet32", (performance.now() - started) / 1000, 2, "s");
   const { module } = compilation.bundle.manifest;
-  const report = await on.arm(jobOf(compilation));
+  const { edgeWasm, weights } = compilation.bundle;
+  const job = {
+    edgeWasm,
+    weights,
+    module,
+    sample: new Int8Array(module.inputBytes).map((_, i) => (i * 2654435761) >>> 24),
+  };
+  const report = await on.arm(job);
   figure("net.arm.portable", sumOfSteps(report.steps) / 1e6, 1, "M instructions");
-  figure(
-    "net.arm.portable.tuned",
-    sumOfSteps((await on.armTuned(jobOf(compilation))).steps) / 1e6,
-    1,
-    "M instructions",
-  );
+  figure("net.arm.portable.tuned", sumOfSteps((await on.armTuned(job)).steps) / 1e6, 1, "M instructions");
   figure("resnet32.metacode", report.metacodeBytes, 0, "B");
   figure("resnet32.linear", module.memoryBytes, 0, "B");
   figure("resnet32.heap", report.heapBytes, 0, "B");

@@ -1,6 +1,6 @@
 /**
- * A binarized 3x3 convolution of an 8-bit map [SIDE, SIDE, CHANNELS] as one would write it in C: thresholds to bits, packed by the word; xor and popcount;
- * alpha, shortcut, rounding and clipping.
+ * A binarized 3x3 convolution of a map [SIDE, SIDE, CHANNELS] as one would write it in C: bits packed by the word; xor and popcount. The map holds
+ * bytes of +-1, which thresholds make from the sums, or (STREAM) 8-bit integers: thresholds in front, alpha, shortcut, rounding and clipping behind.
  */
 #include "layer.h"
 
@@ -19,9 +19,13 @@ enum { BITS = 8 * sizeof (Word), WORDS = CHANNELS / BITS, PADDED = SIDE + 2, TAP
 
 struct
 {
+#if STREAM
     int32_t alpha [CHANNELS];
     int16_t thresholds [CHANNELS];
     Word pad [WORDS];
+#else
+    int16_t thresholds [CHANNELS];
+#endif
     Word filters [CHANNELS] [3] [3] [WORDS];
 } weights;
 
@@ -29,21 +33,31 @@ int8_t input [SIDE] [SIDE] [CHANNELS];
 int8_t output [SIDE] [SIDE] [CHANNELS];
 static Word bits [PADDED] [PADDED] [WORDS];
 
+static Word pack_word (const int8_t * in, int first)
+{
+    Word word = 0;
+    for (int i = 0; i < BITS; ++i)
+#if STREAM
+        word |= (Word) (in [first + i] >= weights.thresholds [first + i]) << i;
+#else
+        word |= (Word) (in [first + i] > 0) << i;
+#endif
+    return word;
+}
+
 static void pack (void)
 {
     for (int y = 0; y < PADDED; ++y)
         for (int x = 0; x < PADDED; ++x)
             for (int w = 0; w < WORDS; ++w)
             {
-                Word word = weights.pad [w];
-                if (y > 0 && y <= SIDE && x > 0 && x <= SIDE)
-                {
-                    const int8_t * in = & input [y - 1] [x - 1] [w * BITS];
-                    const int16_t * threshold = & weights.thresholds [w * BITS];
-                    word = 0;
-                    for (int i = 0; i < BITS; ++i) word |= (Word) (in [i] >= threshold [i]) << i;
-                }
-                bits [y] [x] [w] = word;
+                const int inside = y > 0 && y <= SIDE && x > 0 && x <= SIDE;
+#if STREAM
+                const Word pad = weights.pad [w];
+#else
+                const Word pad = 0;
+#endif
+                bits [y] [x] [w] = inside ? pack_word (input [y - 1] [x - 1], w * BITS) : pad;
             }
 }
 
@@ -56,6 +70,17 @@ static int32_t mismatches (int y, int x, const Word filter [3] [3] [WORDS])
     return count;
 }
 
+static int8_t finish (int32_t sum, int k, int8_t in)
+{
+#if STREAM
+    const int32_t value = (sum * weights.alpha [k] >> SHIFT) + in;
+    return (int8_t) (value < -128 ? -128 : value > 127 ? 127 : value);
+#else
+    (void) in;
+    return sum >= weights.thresholds [k] ? 1 : -1;
+#endif
+}
+
 EXPORT ("step") int32_t step (int32_t index)
 {
     (void) index;
@@ -64,10 +89,6 @@ EXPORT ("step") int32_t step (int32_t index)
     for (int y = 0; y < SIDE; ++y)
         for (int x = 0; x < SIDE; ++x)
             for (int k = 0; k < CHANNELS; ++k)
-            {
-                const int32_t sum = TAPS - 2 * mismatches (y, x, weights.filters [k]);
-                const int32_t scaled = sum * weights.alpha [k] >> SHIFT;
-                output [y] [x] [k] = clip8 (SHORTCUT ? scaled + input [y] [x] [k] : scaled);
-            }
+                output [y] [x] [k] = finish (TAPS - 2 * mismatches (y, x, weights.filters [k]), k, input [y] [x] [k]);
     return 1;
 }

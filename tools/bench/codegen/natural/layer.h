@@ -17,7 +17,3 @@ void load_weights (void * to, uint32_t from, uint32_t bytes);
 /** Loads the parameters, runs the layer, returns 1: the result is there. */
 int32_t step (int32_t index);
 
-static inline int8_t clip8 (int32_t x)
-{
-    return (int8_t) (x < -128 ? -128 : x > 127 ? 127 : x);
-}
