@@ -48,6 +48,7 @@ export function requireExact(graph: Graph): Graph {
         "input",
         `Node "${node.name}" (${node.op}): integers reach ${largestInteger(grid)}, beyond what float32 holds exactly (2^24).`,
         "Quantise its inputs to fewer bits, or to coarser scales.",
+        { code: "H303" },
       );
   }
   return graph;

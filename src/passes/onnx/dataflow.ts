@@ -76,6 +76,7 @@ export function noTensor(name: string, file: string): HedgeError {
     "input",
     `${file}: no node makes the tensor "${name}".`,
     "Name a tensor of the model: correct hedge.cut, hedge.output or hedge.exits in its metadata.",
+    { code: "H108" },
   );
 }
 
@@ -88,7 +89,9 @@ export function constantInput(
 ): { dims: readonly number[]; data: Float64Array } | undefined {
   const name = node.input[index];
   if (name === undefined || name === "") {
-    throw new HedgeError("input", `${file}: ${nodeTitle(node)} lacks input ${index}.`, "Export the model again.");
+    throw new HedgeError("input", `${file}: ${nodeTitle(node)} lacks input ${index}.`, "Export the model again.", {
+      code: "H206",
+    });
   }
   const tensor = constants.get(name);
   return tensor && readNumbers(tensor, file);

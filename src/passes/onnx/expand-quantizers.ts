@@ -41,6 +41,7 @@ export function expandQuantizers(model: OnnxModel, file: string): OnnxModel {
       "input",
       `${file} is of operator set ${opset}.`,
       `Export it with operator set ${MIN_OPSET} or later.`,
+      { code: "H103" },
     );
   }
   const work: Work = { file, constants: constantsOf(model.graph), added: [] };
@@ -58,7 +59,8 @@ function expand(node: OnnxNode, work: Work): OnnxNode[] {
     return expansionOf(node, work);
   } catch (cause) {
     if (!(cause instanceof Unsupported)) throw cause;
-    throw new HedgeError("input", `${work.file}: ${nodeTitle(node)}: ${cause.message}.`, cause.remedy, { cause });
+    const { code, message, remedy } = cause;
+    throw new HedgeError("input", `${work.file}: ${nodeTitle(node)}: ${message}.`, remedy, { cause, code });
   }
 }
 

@@ -36,6 +36,7 @@ export function extractSubgraph(
         "input",
         `${file}: ${nodeTitle(reader)} needs "${name}", which is not among the inputs ${[...given].join(", ")}.`,
         "Take the part at tensors that separate it from the rest of the model.",
+        { code: "H304" },
       );
     }
   };
@@ -81,6 +82,7 @@ export function splitCloud(model: OnnxModel, cut: string, output: string, option
       "input",
       `${file}: ${nodeTitle(foreign)} of the cloud part is of the domain "${foreign.domain}".`,
       "Export the cloud part with standard ONNX operators only.",
+      { code: "H305" },
     );
   }
   // What a worker loads must not name files of the worker's machine.
@@ -128,6 +130,7 @@ function checkSeparation(
           "input",
           `${file}: the cut "${cut}" does not separate the cloud part: ${nodeTitle(node)} also needs "${name}" of the edge part.`,
           "Cut where a single tensor goes from the edge part to the cloud part (metadata hedge.cut).",
+          { code: "H304" },
         );
       }
       if (producer) waiting.push(producer);
@@ -138,6 +141,7 @@ function checkSeparation(
       "input",
       `${file}: the output "${output}" does not depend on the cut "${cut}".`,
       "Correct hedge.cut or hedge.output in the model's metadata.",
+      { code: "H304" },
     );
   }
 }
