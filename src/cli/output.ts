@@ -25,9 +25,14 @@ export function reportError(error: unknown, json: boolean): void {
   process.stderr.write(`${json ? JSON.stringify({ error: describe(error) }) : forPeople(error)}\n`);
 }
 
+/** Longer words are cut: a model may call a node whatever fits a file. */
+const LONGEST_WORD = 1000;
+
 /** Names from files stand in sentences; what would steer a terminal is taken out of them. */
 function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n]/gu, "?");
+  return text
+    .replace(/[^\P{Cc}\n]/gu, "?")
+    .replace(/\S+/g, (word) => (word.length > LONGEST_WORD ? `${word.slice(0, LONGEST_WORD)}...` : word));
 }
 
 interface Description {
