@@ -49,6 +49,9 @@ export class Local {
 /** One function under construction. */
 export class Code {
   readonly #locals: number[] = [];
+  /** Locals of finished phases. */
+  #free: Local[] = [];
+  #taken: Local[] = [];
   #labels = 0;
 
   /** @param parameters types of the parameters, which are the first locals */
@@ -63,8 +66,25 @@ export class Code {
   }
 
   local(type: number): Local {
+    const used = this.#free.findIndex((local) => local.type === type);
+    const local = used >= 0 ? this.#free.splice(used, 1)[0]! : this.#newLocal(type);
+    this.#taken.push(local);
+    return local;
+  }
+
+  #newLocal(type: number): Local {
     this.#locals.push(type);
     return new Local(this, this.parameters.length + this.#locals.length - 1, type);
+  }
+
+  /** Builds code whose locals nothing reads later: what is built afterwards takes them again, since wasm3 has room for about a hundred. */
+  phase(build: () => Expression[]): Expression[] {
+    const outer = this.#taken;
+    this.#taken = [];
+    const body = build();
+    this.#free.push(...this.#taken);
+    this.#taken = outer;
+    return body;
   }
 
   pointer(): Local {

@@ -7,7 +7,7 @@ import { bufferName, type Draft, noKernel, SLACK } from "./draft.ts";
 import { poolsInPlace } from "./in-place.ts";
 import type { Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
-import { bytesPerPixel, gatherWords, packFilter, packPadPixel, packThresholds } from "./packing.ts";
+import { bytesPerPixel, filterBytes, gatherWords, packFilter, packPadPixel, packThresholds } from "./packing.ts";
 import type { Shortcut } from "./plan.ts";
 
 /** Bytes behind the words of a filter: i32 base and i32 factor of the accumulator. */
@@ -16,8 +16,14 @@ export const RECORD_TAIL_BYTES = 8;
 const COMMON_SHIFT = 12;
 /** Pixels of a shortcut's window, which are unrolled. */
 const MAX_WINDOW = 64;
-/** Words of a filter: each is held in a local, and locals lie on wasm3's stack. */
+/** Words of 64 bits that are held in locals: a microcontroller's wasm3 has room for 128 values in a function, and 256 halves of words. */
 const MAX_WORDS = 80;
+/** Pixels are unrolled, into at most about so many words of wasm3's code, which lies in RAM. */
+const MAX_CODE_WORDS = 540;
+const MAX_BLOCK = 16;
+/** Bytes of a table that limits outputs. */
+const MAX_CLIP_TABLE = 5120;
+const CLIP_BUFFER = bufferName("clip");
 
 /**
  * @param quantiser the quant node whose result the layer makes
@@ -68,29 +74,44 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
       `Node "${conv.name}" (conv) looks at ${words.length} words of 64 bits per pixel, more than ${MAX_WORDS}`,
       "Use fewer channels or a smaller kernel.",
     );
-  const { table, flipped } = packThresholds(match.tensor(sign.inputs[1]!).values!, numbersOf(sign, "rising"));
   const taps = channels * kernel[0] * kernel[1];
-  const padPixel = packPadPixel(channels, padValue > 0, flipped);
-  const pixelBytes = padPixel.length;
-  const header = new Uint8Array(table.length + align(pixelBytes));
-  header.set(table);
-  header.set(padPixel, table.length);
-  const record = words.length * 8 + RECORD_TAIL_BYTES;
-  const weights = new Uint8Array(header.length + outputs * record);
-  weights.set(header);
-  const view = new DataView(weights.buffer);
-  const added = shortcut.kind === "none" ? 0 : match.grid(shortcutTensor!, sum);
-  const shortcutReach = added === 0 ? 0 : (Math.max(added.max, -added.min) * added.step) / unit;
+  const added = shortcut.kind === "none" ? undefined : match.grid(shortcutTensor!, sum);
+  const shortcutReach = added ? (Math.max(added.max, -added.min) * added.step) / unit : 0;
   const reach = (Math.max(alpha.grid.max, -alpha.grid.min) * alpha.grid.step * 2 * taps) / unit + shortcutReach;
   if (reach >= 2 ** 31) noKernel(`Node "${scaled.name}" (mul) overflows 32 bits`, "Use fewer bits for alpha.");
+  // Alpha per channel, in units of the accumulator.
+  const factors = Float64Array.from(
+    { length: outputs },
+    (_, k) => alpha.values![alpha.values!.length === 1 ? 0 : k]! / unit,
+  );
+  const clip = clipRange(
+    factors,
+    taps,
+    shift,
+    added && { low: (added.min * added.step) / unit, high: (added.max * added.step) / unit },
+  );
+
+  const { table, flipped } = packThresholds(match.tensor(sign.inputs[1]!).values!, numbersOf(sign, "rising"));
+  const padPixel = packPadPixel(channels, padValue > 0, flipped);
+  const pixelBytes = padPixel.length;
+  const countsOffset = table.length + align(pixelBytes);
+  const recordsOffset = countsOffset + 8;
+  const record = filterBytes(words) + RECORD_TAIL_BYTES;
+  const weights = new Uint8Array(recordsOffset + outputs * record);
+  weights.set(table);
+  weights.set(padPixel, table.length);
+  const view = new DataView(weights.buffer);
+  view.setInt32(countsOffset, clip?.below ?? 0, true);
+  view.setInt32(countsOffset + 4, clip?.above ?? 0, true);
   for (let k = 0; k < outputs; k++) {
-    const at = header.length + k * record;
+    const at = recordsOffset + k * record;
+    const tail = at + record - RECORD_TAIL_BYTES;
     weights.set(packFilter(weight.values.subarray(k * taps, (k + 1) * taps), channels, kernel, words, flipped), at);
-    // taps - 2 * mismatches is the sum of products of +-1; both factors carry alpha in units of the sum's step.
-    const factor = alpha.values[alpha.values.length === 1 ? 0 : k]! * (1 / unit);
-    view.setInt32(at + words.length * 8, taps * factor, true);
-    view.setInt32(at + words.length * 8 + 4, 2 * factor, true);
+    // taps - 2 * mismatches is the sum of products of +-1.
+    view.setInt32(tail, taps * factors[k]! + (clip ? (clip.below + 128) * 2 ** shift : 0), true);
+    view.setInt32(tail + 4, 2 * factors[k]!, true);
   }
+  const block = blockOf(outputShape[2]!, words.length, shortcut);
   const bitsBytes = (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]) * pixelBytes;
   const [scratch, bits] = [bufferName("weights", quantiser.output), bufferName("bits", quantiser.output)];
   return {
@@ -100,15 +121,19 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
       { name: quantiser.output, bytes: elementCount(outputShape) + SLACK },
       { name: bits, bytes: bitsBytes + SLACK },
       { name: scratch, bytes: weights.length },
+      ...(clip ? [{ name: CLIP_BUFFER, bytes: clip.below + 256 + clip.above }] : []),
     ],
     weights,
-    operations: elementCount(outputShape) * (5 * words.length + 14) + (elementCount(input.shape) / 8) * 14,
+    operations:
+      elementCount(outputShape) * (4 * words.length + 10 + (2 * words.length + 14) / block) +
+      (elementCount(input.shape) / 8) * 14,
     why: "weights and activations of +-1: xor and popcount, 64 products at a time",
     replaces: replacement(
       shortcut,
       sign.inputs[0]!,
       [channels, height, width],
       outputShape as [number, number, number],
+      block,
     ),
     finish: (region, slice) => ({
       kind: "binary-conv",
@@ -128,11 +153,42 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
       pads,
       words,
       padPixelOffset: table.length,
-      recordsOffset: header.length,
+      recordsOffset,
+      block,
       shortcut,
       shift,
+      ...(clip && { clipTable: { region: region(CLIP_BUFFER), countsOffset } }),
     }),
   };
+}
+
+/**
+ * How many of the integers that may occur lie outside a signed byte.
+ * @param factors alpha of each channel, in units of 2^-shift of the output's step; so is the range of what is added
+ * @returns undefined when a table that limits them would be too large
+ */
+function clipRange(
+  factors: Float64Array,
+  taps: number,
+  shift: number,
+  added = { low: 0, high: 0 },
+): { below: number; above: number } | undefined {
+  const most = taps * factors.reduce((max, factor) => Math.max(max, Math.abs(factor)), 0);
+  const low = Math.floor((added.low - most) / 2 ** shift);
+  const high = Math.floor((added.high + most) / 2 ** shift);
+  const range = { below: Math.max(0, -128 - low), above: Math.max(0, high - 127) };
+  const entries = range.below + 256 + range.above;
+  return entries <= MAX_CLIP_TABLE && entries * 2 ** shift < 2 ** 31 ? range : undefined;
+}
+
+/** How many pixels of a row meet a filter at a time: equal blocks, if they need not be much smaller for it. */
+function blockOf(width: number, words: number, shortcut: Shortcut): number {
+  const window = shortcut.kind === "pooled" ? shortcut.window[0] * shortcut.window[1] : 0;
+  // About what the emitted operations of a pixel take; a pooled shortcut has one loop for channels with it and one for those without.
+  const code = window > 0 ? 2 * (8 * words + 19) + 7 * window : 8 * words + 24;
+  const most = Math.max(1, Math.min(MAX_BLOCK, Math.floor(MAX_WORDS / words) - 1, Math.floor(MAX_CODE_WORDS / code)));
+  for (let block = Math.min(most, width); block > most / 2; block--) if (width % block === 0) return block;
+  return Math.ceil(width / Math.ceil(width / most));
 }
 
 function replacement(
@@ -140,9 +196,10 @@ function replacement(
   stream: string,
   input: readonly [number, number, number],
   output: readonly [number, number, number],
+  block: number,
 ): Draft["replaces"] {
   if (shortcut.kind === "identity") return { stream, must: true };
-  const inPlace = shortcut.kind === "pooled" && poolsInPlace(input, output, shortcut.window);
+  const inPlace = shortcut.kind === "pooled" && poolsInPlace(input, output, shortcut.window, block);
   return inPlace ? { stream, must: false } : undefined;
 }
 

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bytesPerPixel, gatherWords, packFilter, packPadPixel, packThresholds } from "./packing.ts";
+import {
+  bytesPerPixel,
+  filterBytes,
+  gatherWords,
+  isHalf,
+  packFilter,
+  packPadPixel,
+  packThresholds,
+} from "./packing.ts";
 
 const CHANNELS = [1, 3, 8, 9, 16, 31, 32, 33, 63, 64, 65];
 
@@ -35,6 +43,20 @@ describe("gatherWords", () => {
   });
 });
 
+describe("isHalf", () => {
+  it.each([
+    [16, [false, false, true], 20],
+    [24, [false, false, false, true], 28],
+    [32, [false, false, false, false, true], 36],
+    [40, [false, false, false, false, false, false], 48],
+    [3, [false, true], 12],
+  ])("%i channels of a 3x3 kernel: a last word of at most four bytes is a half", (channels, halves, bytes) => {
+    const words = gatherWords(3, 3 * bytesPerPixel(channels));
+    expect(words.map(isHalf)).toEqual(halves);
+    expect(filterBytes(words)).toBe(bytes);
+  });
+});
+
 describe("packing", () => {
   it.each(CHANNELS)("%i channels: one bit per weight of +1, padding bits zero", (channels) => {
     const words = gatherWords(3, 3 * bytesPerPixel(channels));
@@ -64,10 +86,10 @@ describe("packing", () => {
     fc.assert(
       fc.property(thresholds, fc.boolean(), (t, rises) => {
         const { table, flipped } = packThresholds([t], [rises ? 1 : 0]);
-        const stored = ((table[0]! | table[8]!) << 24) >> 24;
         for (let n = -128; n <= 127; n++) {
           const level = rises ? n >= t : -n - 1 >= t;
-          expect(n >= stored !== (flipped[0] === 1)).toBe(level);
+          const bit = ((n ^ table[0]!) & 0xff) >= 128 + table[8]!;
+          expect(bit !== (flipped[0] === 1)).toBe(level);
         }
       }),
       { numRuns: 300 },

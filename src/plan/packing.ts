@@ -1,7 +1,7 @@
 /**
  * How +-1 values become bits. A feature map's bits lie pixel by pixel, channels innermost, each pixel in whole bytes, so that the taps of
- * a kernel row are contiguous: with 16 channels three taps fill 48 bits of one 64-bit word. A word is gathered once per pixel and
- * then meets the weights of every output channel. A bit of 1 stands for +1.
+ * a kernel row are contiguous: with 16 channels three taps fill 48 bits. A word is gathered once per pixel and then meets the weights
+ * of every output channel. A bit of 1 stands for +1.
  */
 import type { WordPiece } from "./plan.ts";
 
@@ -10,28 +10,32 @@ export function bytesPerPixel(channels: number): number {
 }
 
 /**
- * Splits the rows of a kernel into words of at most 8 bytes: whole words first, then the rests of rows, as many in one word
- * as fit.
+ * Joins the rows of a kernel and cuts them into words of 8 bytes; the last word takes what is left.
+ * @returns the pieces of each word: a word that crosses the end of a row has several
  */
 export function gatherWords(rows: number, rowBytes: number): WordPiece[][] {
-  const whole: WordPiece[][] = [];
-  const rests: WordPiece[] = [];
-  for (let row = 0; row < rows; row++) {
-    let offset = 0;
-    for (; offset + 8 <= rowBytes; offset += 8) whole.push([{ row, offset, bytes: 8, position: 0 }]);
-    if (offset < rowBytes) rests.push({ row, offset, bytes: rowBytes - offset, position: 0 });
+  const total = rows * rowBytes;
+  const words: WordPiece[][] = [];
+  for (let start = 0; start < total; start += 8) {
+    const pieces: WordPiece[] = [];
+    for (let at = start; at < Math.min(start + 8, total); at += pieces.at(-1)!.bytes) {
+      const row = Math.floor(at / rowBytes);
+      const end = Math.min(start + 8, (row + 1) * rowBytes);
+      pieces.push({ row, offset: at - row * rowBytes, bytes: end - at, position: at - start });
+    }
+    words.push(pieces);
   }
-  const shared: WordPiece[][] = [];
-  for (const rest of rests) {
-    const word = shared.find((pieces) => used(pieces) + rest.bytes <= 8);
-    if (word) word.push({ ...rest, position: used(word) });
-    else shared.push([rest]);
-  }
-  return [...whole, ...shared];
+  return words;
 }
 
-function used(pieces: readonly WordPiece[]): number {
-  return pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+/** Whether a word is computed in 32 bits, which cost less on a 32-bit machine. Only the last word of a filter can be so short. */
+export function isHalf(word: readonly WordPiece[]): boolean {
+  return word.reduce((sum, { bytes }) => sum + bytes, 0) <= 4;
+}
+
+/** Bytes of a filter's words: 4 for a half, 8 for each other. */
+export function filterBytes(words: readonly (readonly WordPiece[])[]): number {
+  return words.reduce((sum, word) => sum + (isHalf(word) ? 4 : 8), 0);
 }
 
 /**
@@ -54,7 +58,7 @@ export function packFilter(
         const bit = weights[(c * height + y) * width + x]! > 0 !== (flipped[c] === 1);
         if (bit) rows[y]![x * pixel + (c >> 3)]! |= 1 << (c & 7);
       }
-  const out = new Uint8Array(words.length * 8);
+  const out = new Uint8Array(filterBytes(words));
   words.forEach((pieces, w) => {
     for (const { row, offset, bytes, position } of pieces)
       out.set(rows[row]!.subarray(offset, offset + bytes), w * 8 + position);
@@ -70,10 +74,12 @@ export function packPadPixel(channels: number, positive: boolean, flipped: Array
 }
 
 /**
- * Threshold tables for eight channels at a time, compared as bytes inside an i64. bit = (n >= t) is computed from the low
- * seven bits and the sign apart: `low` holds t & 0x7f, `sign` holds t & 0x80, per channel.
- * A falling channel (level = complement(n) >= t, that is n < -t) is stored as the inverse of n >= -t and marked flipped; a threshold that
- * is never reached is stored as the inverse of one always reached.
+ * Threshold tables for eight channels at a time, compared as bytes inside an i64. With u = n ^ mask, the stored bit is u >= 128 + t as
+ * unsigned bytes, for a t of 0 ... 128: `mask` and t take a byte per channel each.
+ *
+ * A threshold of 0 or more has the mask 0x80, which makes a signed byte an unsigned one. For a negative threshold the bit is
+ * stored inverted (the channel is flipped): n < threshold is -1 - n >= -threshold, and the mask 0x7f stands for -1 - n. A falling channel
+ * (level = -1 - n >= threshold) is a rising one with -threshold, flipped. Channels beyond the last are 0.
  * @param thresholds one per channel, -128 to 128
  */
 export function packThresholds(
@@ -84,16 +90,14 @@ export function packThresholds(
   const groups = Math.ceil(channels / 8);
   const table = new Uint8Array(groups * 16);
   const flipped = new Uint8Array(channels);
-  for (let c = 0; c < channels; c++) {
-    let t = rising[c] ? thresholds[c]! : -thresholds[c]!;
-    flipped[c] = rising[c] ? 0 : 1;
-    if (t > 127) {
-      t = -128;
-      flipped[c]! ^= 1;
-    }
-    const group = (c >> 3) * 16;
-    table[group + (c & 7)] = t & 0x7f;
-    table[group + 8 + (c & 7)] = t & 0x80;
+  for (let c = 0; c < groups * 8; c++) {
+    const rises = c < channels ? rising[c] : 1;
+    const threshold = c < channels ? thresholds[c]! : 128;
+    const t = rises ? threshold : -threshold;
+    const at = (c >> 3) * 16 + (c & 7);
+    table[at] = t < 0 ? 0x7f : 0x80;
+    table[at + 8] = Math.abs(t);
+    if (c < channels && t < 0 === (rises !== 0)) flipped[c] = 1;
   }
   return { table, flipped };
 }

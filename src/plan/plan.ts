@@ -69,6 +69,15 @@ export type Shortcut =
   /** Sums over windows of the input stream; channels beyond the input's get nothing. */
   | { readonly kind: "pooled"; readonly window: readonly [number, number]; readonly leftShift: number };
 
+/**
+ * Limits integers to -128 ... 127 by one load: byte i is the integer i - `below` - 128, limited. An output is raised by below + 128
+ * in its record, so that it is an index. How many entries lie below -128 and above 127 is told by two i32 in the scratch area.
+ */
+export interface ClipTable {
+  readonly region: Region;
+  readonly countsOffset: number;
+}
+
 /** Threshold an 8-bit stream to bits, convolve with +-1 weights, scale per channel, add the shortcut, round to an 8-bit stream. */
 export interface BinaryConvLayer extends ConvLayer {
   readonly kind: "binary-conv";
@@ -78,7 +87,11 @@ export interface BinaryConvLayer extends ConvLayer {
   /** Where in the scratch area the padding pixel lies (behind the threshold tables), and the filters' records. */
   readonly padPixelOffset: number;
   readonly recordsOffset: number;
+  /** Output pixels of a row that are computed in one pass over the filters. */
+  readonly block: number;
   readonly shortcut: Shortcut;
+  /** Absent where the range is too wide for a table. */
+  readonly clipTable?: ClipTable;
 }
 
 /** relu(stream - shift) summed over windows, rounded to unsigned 8 bits, channels outermost. */
