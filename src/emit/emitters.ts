@@ -6,6 +6,7 @@ import type { Emitter } from "./emitter.ts";
 import { emitDenseExit } from "./exit.ts";
 import { emitExitPool } from "./exit-pool.ts";
 import { emitGridConv } from "./grid-conv.ts";
+import { emitLaneConv } from "./lane-conv.ts";
 import { emitOutputs } from "./outputs.ts";
 import { emitPayload } from "./payload.ts";
 
@@ -17,6 +18,7 @@ const EMITTERS: Emitters = {
   "dense-exit": emitDenseExit,
   "exit-pool": emitExitPool,
   "grid-conv": emitGridConv,
+  "lane-conv": emitLaneConv,
   outputs: emitOutputs,
   payload: emitPayload,
 };

@@ -1,30 +1,10 @@
 /** Emits epilogues: from a kernel's 32-bit sum to the stored element. src/plan/epilogue.ts says what they compute. */
-import type { Element } from "../plan/element.ts";
 import type { Epilogue } from "../plan/epilogue.ts";
 import type { Levels } from "../plan/levels.ts";
 import type { Region } from "../plan/plan.ts";
 import type { Rounding } from "../plan/rounding.ts";
 import type { Code, Expression, Local } from "./code.ts";
-
-/** An i32 from memory. */
-export function loadElement(code: Code, { bytes, signed }: Element, address: number, base: Expression): Expression {
-  const { i32 } = code.module;
-  if (bytes === 4) return i32.load(address, 1, base);
-  if (bytes === 2) return signed ? i32.load16_s(address, 1, base) : i32.load16_u(address, 1, base);
-  return signed ? i32.load8_s(address, 1, base) : i32.load8_u(address, 1, base);
-}
-
-export function storeElement(
-  code: Code,
-  { bytes }: Element,
-  address: number,
-  base: Local,
-  value: Expression,
-): Expression {
-  const { i32 } = code.module;
-  if (bytes === 4) return i32.store(address, 1, base.get, value);
-  return bytes === 2 ? i32.store16(address, 1, base.get, value) : i32.store8(address, 1, base.get, value);
-}
+import { loadElement, storeElement } from "./element.ts";
 
 /** Writes a layer's outputs, one after another in memory; knows where the next one goes. */
 export class OutputWriter {
@@ -52,6 +32,12 @@ export class OutputWriter {
   /** Goes to an output, counted in elements. */
   start(element = 0): Expression[] {
     return this.#move((local, bytes) => local.set(this.code.i32(element * bytes)));
+  }
+
+  /** Goes to an output that is known when the module runs. */
+  startAt(element: Local): Expression[] {
+    const { i32 } = this.code.module;
+    return this.#move((local, bytes) => local.set(i32.mul(element.get, this.code.i32(bytes))));
   }
 
   /** Moves on by some outputs, or back. */

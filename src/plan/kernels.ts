@@ -4,6 +4,7 @@ import { draftCopy } from "./copy.ts";
 import { draftExitPool } from "./exit-pool.ts";
 import { draftGridConv } from "./grid-conv.ts";
 import type { Kernel } from "./kernel.ts";
+import { draftLaneConv } from "./lane-conv.ts";
 import type { Kernels } from "./select.ts";
 
 const gridConv: Kernel = {
@@ -30,6 +31,8 @@ const exitPool: Kernel = {
   },
 };
 
+const laneConv: Kernel = { name: "lane-conv", draft: draftLaneConv };
+
 const copy: Kernel = { name: "copy", draft: draftCopy };
 
-export const KERNELS: Kernels = [[gridConv, binaryConv, exitPool, copy], []];
+export const KERNELS: Kernels = [[gridConv, binaryConv, exitPool, copy], [laneConv]];

@@ -2,6 +2,7 @@
  * The plan: what the module will do, as plain data. Layers in order, where everything lies in memory, which bytes of weights.bin
  * each layer loads. Emission follows it without deciding anything.
  */
+import type { SumLayer } from "./sum-layers.ts";
 
 /** How one word of a packed convolution is gathered from a pixel's neighbourhood: pieces of rows, each shifted into place. */
 export interface WordPiece {
@@ -29,7 +30,7 @@ export interface WeightSlice {
   readonly bytes: number;
 }
 
-interface LayerBase {
+export interface LayerBase {
   /** The name of the tensor that the layer makes. */
   readonly name: string;
   readonly outputShape: readonly number[];
@@ -156,6 +157,7 @@ export interface OutputsLayer extends LayerBase {
 }
 
 export type Layer =
+  | SumLayer
   | GridConvLayer
   | BinaryConvLayer
   | ExitPoolLayer

@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Code, Expression } from "../../src/emit/code.ts";
-import { loadElement, OutputWriter } from "../../src/emit/epilogue.ts";
+import { loadElement } from "../../src/emit/element.ts";
+import { OutputWriter } from "../../src/emit/epilogue.ts";
 import { GraphBuilder } from "../../src/graph/build.ts";
 import { type Graph, producerOf, tensorOf } from "../../src/graph/graph.ts";
 import { integerOf } from "../../src/graph/grid.ts";

@@ -2,7 +2,7 @@
 import { load } from "@aspect/wasm3";
 import binaryen from "binaryen";
 import { Code, type Expression } from "../../src/emit/code.ts";
-import type { LoadWeights } from "../../src/emit/emitter.ts";
+import type { EmitContext } from "../../src/emit/emitter.ts";
 import type { Draft } from "../../src/plan/draft.ts";
 import { placeBuffers } from "../../src/plan/memory.ts";
 import type { Region } from "../../src/plan/plan.ts";
@@ -19,7 +19,7 @@ export interface KernelModule {
 /** @param emit the kernel; the function's parameters and result are empty */
 export function emitKernel<L>(
   draft: Pick<Draft, "buffers" | "weights"> & { finish: (region: (name: string) => Region, weights: Slice) => L },
-  emit: (code: Code, layer: L, loadWeights: LoadWeights) => Expression,
+  emit: (code: Code, layer: L, context: EmitContext) => Expression,
 ): KernelModule {
   const buffers = draft.buffers.map((buffer) => ({ ...buffer, firstStep: 0, lastStep: 0 }));
   const { addresses, bytes } = placeBuffers(buffers);
@@ -33,7 +33,12 @@ export function emitKernel<L>(
     const { none, i32, i64 } = binaryen;
     module.addFunctionImport("load_weights", "hedge", "load_weights", binaryen.createType([i32, i32, i32]), none);
     const code = new Code(module, { none, i32, i64 });
-    const body = emit(code, layer, (to, from, count) => module.call("load_weights", [to, from, count], none));
+    const body = emit(code, layer, {
+      loadWeights: (to, from, count) => module.call("load_weights", [to, from, count], none),
+      weightsAt: () => code.i32(0),
+      threshold: 0,
+    });
+    checkSlots(code.localTypes.reduce((slots, type) => slots + (type === i64 ? 2 : 1), 0));
     module.addFunction("run", none, none, [...code.localTypes], body);
     module.addFunctionExport("run", "run");
     if (!module.validate()) throw new Error("binaryen rejects the kernel");
@@ -41,6 +46,11 @@ export function emitKernel<L>(
   } finally {
     module.dispose();
   }
+}
+
+/** wasm3 on a microcontroller has 128 slots for locals and operands; the deepest expression of a kernel takes a few. */
+function checkSlots(locals: number): void {
+  if (locals > 120) throw new Error(`${locals} slots of locals`);
 }
 
 type Slice = { readonly offset: number; readonly bytes: number };
