@@ -7,6 +7,10 @@ export interface Buffer {
   readonly lastStep: number;
 }
 
+export interface PlacedBuffer extends Buffer {
+  readonly address: number;
+}
+
 /** Buffers start at multiples of this: the widest access of the kernels. */
 const ALIGNMENT = 8;
 
@@ -15,7 +19,7 @@ const ALIGNMENT = 8;
  * @returns addresses by name, and the bytes in total
  */
 export function placeBuffers(buffers: readonly Buffer[]): { addresses: ReadonlyMap<string, number>; bytes: number } {
-  const placed: (Buffer & { address: number })[] = [];
+  const placed: PlacedBuffer[] = [];
   const bySize = buffers.toSorted((a, b) => b.bytes - a.bytes || a.firstStep - b.firstStep);
   for (const buffer of bySize) {
     const neighbours = placed

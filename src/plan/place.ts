@@ -75,5 +75,6 @@ export function placeDrafts(match: Matcher, drafts: readonly Draft[], aliases: A
     const { root, offset } = placeOf(name);
     return { address: addresses.get(root)! + offset, bytes: buffers.get(root)!.bytes - offset };
   };
-  return { region, bytes };
+  const placed = [...buffers.values()].map((buffer) => ({ ...buffer, address: addresses.get(buffer.name)! }));
+  return { region, bytes, placed };
 }
