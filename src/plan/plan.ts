@@ -2,6 +2,7 @@
  * The plan: what the module will do, as plain data. Layers in order, where everything lies in memory, which bytes of weights.bin
  * each layer loads. Emission follows it without deciding anything.
  */
+import type { PlacedBuffer } from "./memory.ts";
 import type { SumLayer } from "./sum-layers.ts";
 
 /** How one word of a packed convolution is gathered from a pixel's neighbourhood: pieces of rows, each shifted into place. */
@@ -195,6 +196,8 @@ export interface Plan {
   readonly weights: Uint8Array;
   /** Linear memory in bytes. */
   readonly memoryBytes: number;
+  /** What lies there; lifetimes are counted in layers, one more for what the host reads at the end. */
+  readonly buffers: readonly PlacedBuffer[];
   readonly input: Region;
   readonly threshold: number;
   readonly result: Region;
