@@ -5,10 +5,14 @@ import { dropIdentity } from "./drop-identity.ts";
 import { foldChains } from "./fold-chains.ts";
 import { foldPad } from "./fold-pad.ts";
 import type { Notes } from "./notes.ts";
+import { raiseQuantisers } from "./raise-quantisers.ts";
+import { storeOperands } from "./store-operands.ts";
 
 export const PASSES: readonly { name: string; run: (graph: Graph, notes: Notes) => Graph }[] = [
   { name: "drop-identity", run: dropIdentity },
   { name: "fold-pad", run: foldPad },
+  { name: "raise-quantisers", run: raiseQuantisers },
+  { name: "store-operands", run: storeOperands },
   { name: "fold-chains", run: foldChains },
 ];
 
