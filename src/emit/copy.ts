@@ -1,5 +1,5 @@
 /** Moves elements to another order. */
-import type { CopyLayer, CopyLoop } from "../plan/plan.ts";
+import type { CopyLayer, CopyLoop } from "../plan/element-layers.ts";
 import type { Code, Expression, Local } from "./code.ts";
 
 /** Elements of the innermost loop that are unrolled. */

@@ -9,6 +9,8 @@ import { emitGridConv } from "./grid-conv.ts";
 import { emitLaneConv } from "./lane-conv.ts";
 import { emitOutputs } from "./outputs.ts";
 import { emitPayload } from "./payload.ts";
+import { emitPointwise } from "./pointwise.ts";
+import { emitTable } from "./table.ts";
 
 type Emitters = { readonly [Kind in Layer["kind"]]: Emitter<Extract<Layer, { kind: Kind }>> };
 
@@ -21,6 +23,8 @@ const EMITTERS: Emitters = {
   "lane-conv": emitLaneConv,
   outputs: emitOutputs,
   payload: emitPayload,
+  pointwise: emitPointwise,
+  table: emitTable,
 };
 
 export function emitterOf(layer: Layer): Emitter<Layer> {

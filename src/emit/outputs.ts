@@ -1,5 +1,5 @@
 /** The result row of an edge-only model. */
-import type { OutputsLayer } from "../plan/plan.ts";
+import type { OutputsLayer } from "../plan/element-layers.ts";
 import type { Code, Expression } from "./code.ts";
 import { walk } from "./copy.ts";
 

@@ -7,10 +7,11 @@ import { integerOf, multipleOf } from "../graph/grid.ts";
 import { noKernel } from "./draft.ts";
 
 /** Operators that end a chain. */
-const QUANTISERS: ReadonlySet<string> = new Set(["quant", "requant", "threshold"]);
+export const QUANTISERS: ReadonlySet<string> = new Set(["quant", "requant", "threshold"]);
 
 /** n[k] = multiplier[k] * r + offset[k] + factor[k] * s, of the root's integer r and the shortcut's integer s, in units of `step`. */
 export interface Affine {
+  /** What the layer computes first; of a map that begins with a stored tensor: what made that. */
   readonly root: Node;
   readonly step: number;
   readonly multiplier: readonly number[];
@@ -38,15 +39,25 @@ export function readChain(graph: Graph, end: Node, isRoot: (node: Node) => boole
   return affine && { ...affine, quantiser, output };
 }
 
+/** The map from a stored tensor to one that follows from it, perhaps with another stored one; undefined when that is no affine map. */
+export function readAffine(graph: Graph, from: string, to: string): Affine | undefined {
+  return new Walk(graph, () => false, tensorOf(graph, to).shape[0]!, from).back(to);
+}
+
 class Walk {
   constructor(
     private readonly graph: Graph,
     private readonly isRoot: (node: Node) => boolean,
     private readonly channels: number,
+    private readonly stored?: string,
   ) {}
 
   back(name: string): Affine | undefined {
     const node = producerOf(this.graph, name);
+    if (name === this.stored) {
+      const root = node ?? { name, op: "input", inputs: [], output: name, attributes: {} };
+      return { root, step: this.stepOf(name, root), multiplier: this.all(1), offset: this.all(0) };
+    }
     if (!node) return undefined;
     if (this.isRoot(node))
       return { root: node, step: this.stepOf(name, node), multiplier: this.all(1), offset: this.all(0) };

@@ -2,8 +2,9 @@
 import type { Node } from "../graph/graph.ts";
 import { elementCount } from "../graph/graph.ts";
 import { type Draft, noKernel } from "./draft.ts";
+import type { CopyLoop } from "./element-layers.ts";
 import type { Matcher } from "./matcher.ts";
-import { type CopyLoop, NO_SCRATCH } from "./plan.ts";
+import { NO_SCRATCH } from "./plan.ts";
 import { reshapeView, type View, wholeTensor } from "./view.ts";
 
 /** Operators whose result is their input's elements in another order. */

@@ -1,4 +1,7 @@
-/** Whether a downsampling layer may write its output over the stream that its shortcut still pools. */
+/** Whether a layer may write its output over a stream that it reads. */
+import { elementCount } from "../graph/graph.ts";
+import type { Draft } from "./draft.ts";
+import type { Matcher } from "./matcher.ts";
 
 /**
  * Replays the kernel's order: rows in blocks of pixels, each block channel by channel, pixels innermost; each output value reads
@@ -34,4 +37,12 @@ export function poolsInPlace(
     if ((lastRead.get((y * outWidth + x) * outputs + k) ?? -1) > time) sound = false;
   });
   return sound;
+}
+
+/** The stream that a layer may replace that reads and writes element by element, in order: one of its output's size. */
+export function inPlace(match: Matcher, stream: string, output: string): Draft["replaces"] {
+  const { offset } = match.bufferOf(stream);
+  const [from, to] = [match.storage(stream, undefined), match.storage(output, undefined)];
+  const fits = offset === 0 && from.bytes === to.bytes && elementCount(from.shape) === elementCount(to.shape);
+  return fits ? { stream, must: false } : undefined;
 }

@@ -5,7 +5,9 @@ import { draftExitPool } from "./exit-pool.ts";
 import { draftGridConv } from "./grid-conv.ts";
 import type { Kernel } from "./kernel.ts";
 import { draftLaneConv } from "./lane-conv.ts";
+import { draftPointwise } from "./pointwise.ts";
 import type { Kernels } from "./select.ts";
+import { draftTable } from "./table.ts";
 
 const gridConv: Kernel = {
   name: "grid-conv",
@@ -33,6 +35,13 @@ const exitPool: Kernel = {
 
 const laneConv: Kernel = { name: "lane-conv", draft: draftLaneConv };
 
+const table: Kernel = { name: "table", draft: draftTable };
+
+const pointwise: Kernel = { name: "pointwise", draft: draftPointwise };
+
 const copy: Kernel = { name: "copy", draft: draftCopy };
 
-export const KERNELS: Kernels = [[gridConv, binaryConv, exitPool, copy], [laneConv]];
+export const KERNELS: Kernels = [
+  [gridConv, binaryConv, exitPool, copy, table],
+  [laneConv, pointwise],
+];

@@ -2,6 +2,7 @@
  * The plan: what the module will do, as plain data. Layers in order, where everything lies in memory, which bytes of weights.bin
  * each layer loads. Emission follows it without deciding anything.
  */
+import type { ElementLayer } from "./element-layers.ts";
 import type { PlacedBuffer } from "./memory.ts";
 import type { SumLayer } from "./sum-layers.ts";
 
@@ -129,34 +130,6 @@ export interface PayloadLayer extends LayerBase {
   readonly bits: 1 | 2 | 4;
 }
 
-/** Moves elements to another order: nested loops, of which the innermost comes last. */
-export interface CopyLayer extends LayerBase {
-  readonly kind: "copy";
-  readonly input: Region;
-  /** Bytes of an element. */
-  readonly bytes: 1 | 2 | 4;
-  /** Iterations of each loop, and by how many bytes each moves the two pointers. */
-  readonly loops: readonly CopyLoop[];
-}
-
-export interface CopyLoop {
-  readonly count: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Writes the result row of an edge-only model: label, 1, 0, then each element as an i32. */
-export interface OutputsLayer extends LayerBase {
-  readonly kind: "outputs";
-  readonly input: Region;
-  readonly bytes: 1 | 2 | 4;
-  readonly signed: boolean;
-  /** Loops over the elements in row-major order. */
-  readonly loops: readonly CopyLoop[];
-  /** Whether the label is the largest element's index; else it is -1. */
-  readonly labels: boolean;
-}
-
 export type Layer =
   | SumLayer
   | GridConvLayer
@@ -164,8 +137,7 @@ export type Layer =
   | ExitPoolLayer
   | DenseExitLayer
   | PayloadLayer
-  | CopyLayer
-  | OutputsLayer;
+  | ElementLayer;
 
 /** A layer of a plan, and why it is computed by that kernel. */
 export type PlannedLayer = Layer & { readonly why: string };

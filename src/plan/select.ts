@@ -102,7 +102,8 @@ export class Selection {
     const refusals: Refusal[] = [];
     this.#walk((tensor, { best, candidates, reasons, beyond }) => {
       if (best) return best.reads;
-      if (candidates.length > 0) return candidates[0]!.reads;
+      // A kernel of the second tier needs a tensor that cannot be made; those of the first know why they do not help.
+      if (candidates.length > 0 && reasons.length === 0) return candidates[0]!.reads;
       const node = this.match.producer(tensor) ?? this.match.graph.nodes[0]!;
       refusals.push({ tensor, node, reasons });
       return beyond;
@@ -120,16 +121,17 @@ export class Selection {
     const reasons: { kernel: string; error: HedgeError }[] = [];
     for (const tier of kernels) {
       if (candidates.length > 0) break;
+      const known = reasons.length > 0;
       for (const kernel of tier)
         try {
           const draft = kernel.draft(this.match, node);
           if (draft) candidates.push({ draft, reads: readsOf(this.match, draft) });
         } catch (error) {
           if (!(error instanceof HedgeError)) throw error;
-          reasons.push({ kernel: kernel.name, error });
+          if (!known) reasons.push({ kernel: kernel.name, error });
         }
     }
-    const beyond = candidates.length > 0 ? [] : this.#quantisedBehind(node);
+    const beyond = candidates.length > 0 && reasons.length === 0 ? [] : this.#quantisedBehind(node);
     return { candidates, reasons, beyond, cost: Number.POSITIVE_INFINITY };
   }
 
@@ -196,7 +198,7 @@ export function problemOf({ node, reasons }: Refusal): Problem {
       remedy: "Put a quantiser behind it, or compare the model with docs/model-format.md.",
     };
   const { code = "H401", remedy } = first.error;
-  if (reasons.length === 1) return { code, node: node.name, message: first.error.message, remedy };
-  const all = reasons.map(({ kernel, error }) => `${error.message} (${kernel})`);
-  return { code: "H401", node: node.name, message: all.join(" "), remedy };
+  // Several kernels may miss the same thing.
+  const messages = new Set(reasons.map(({ error }) => error.message));
+  return { code, node: node.name, message: [...messages].join(" "), remedy };
 }

@@ -1,7 +1,8 @@
 /** The layers that sum up products of integers of any width, and end in an epilogue. */
 import type { Element } from "./element.ts";
+import type { CopyLoop } from "./element-layers.ts";
 import type { Epilogue } from "./epilogue.ts";
-import type { CopyLoop, LayerBase, Region } from "./plan.ts";
+import type { LayerBase, Region } from "./plan.ts";
 import type { RowWindow } from "./row-window.ts";
 
 /** A convolution, of any integers, in SWAR lanes: src/plan/lane-conv.ts. */

@@ -3,7 +3,7 @@
  * walks over all of them. A chunk's taps lie at fixed distances from where the chunk begins.
  */
 import type { MatchedConv } from "./conv-match.ts";
-import type { CopyLoop } from "./plan.ts";
+import type { CopyLoop } from "./element-layers.ts";
 import type { RowWindowDraft } from "./row-window.ts";
 
 export interface TapChunks {

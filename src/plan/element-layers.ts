@@ -1,0 +1,63 @@
+/** Layers of single elements: what they move, look up, add, pool and hand out. */
+import type { Element } from "./element.ts";
+import type { Epilogue } from "./epilogue.ts";
+import type { LayerBase, Region } from "./plan.ts";
+
+/** Moves elements to another order: nested loops, of which the innermost comes last. */
+export interface CopyLayer extends LayerBase {
+  readonly kind: "copy";
+  readonly input: Region;
+  /** Bytes of an element. */
+  readonly bytes: 1 | 2 | 4;
+  /** Iterations of each loop, and by how many bytes each moves the two pointers. */
+  readonly loops: readonly CopyLoop[];
+}
+
+export interface CopyLoop {
+  readonly count: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Functions of one byte, element by element: what is stored for each byte is a table. */
+export interface TableLayer extends LayerBase {
+  readonly kind: "table";
+  readonly input: Region;
+  /** Bytes of an output element. */
+  readonly bytes: 1 | 2 | 4;
+  readonly channels: number;
+  /** One table for all channels, or one for each; they lie in the scratch area one after another. */
+  readonly tables: number;
+}
+
+/**
+ * Element by element: an integer of a stored tensor, or the product of two, goes through an epilogue, which may add another tensor's.
+ */
+export interface PointwiseLayer extends LayerBase {
+  readonly kind: "pointwise";
+  readonly operands: readonly PointwiseOperand[];
+  readonly epilogue: Epilogue;
+  readonly channels: number;
+  /** One record of the epilogue for all channels, or one for each. */
+  readonly records: number;
+}
+
+export interface PointwiseOperand extends Element {
+  readonly region: Region;
+  /** One value per channel, for all pixels. */
+  readonly perChannel: boolean;
+}
+
+/** Writes the result row of an edge-only model: label, 1, 0, then each element as an i32. */
+export interface OutputsLayer extends LayerBase {
+  readonly kind: "outputs";
+  readonly input: Region;
+  readonly bytes: 1 | 2 | 4;
+  readonly signed: boolean;
+  /** Loops over the elements in row-major order. */
+  readonly loops: readonly CopyLoop[];
+  /** Whether the label is the largest element's index; else it is -1. */
+  readonly labels: boolean;
+}
+
+export type ElementLayer = CopyLayer | TableLayer | PointwiseLayer | OutputsLayer;
