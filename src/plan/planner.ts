@@ -66,10 +66,14 @@ export function planModel(graph: Graph, { memoryLimit = PAGE_BYTES, inputLayout 
   };
 }
 
-/** All layers for which there is no kernel, for those who want to list them. */
-export function findRefusals(graph: Graph, { inputLayout = "CHW" }: PlanOptions = {}): Refusal[] {
+/** All layers for which there is no kernel on the way to these tensors, which have to be made. */
+export function findRefusals(
+  graph: Graph,
+  wanted: readonly string[],
+  { inputLayout = "CHW" }: PlanOptions = {},
+): Refusal[] {
   const match = new Matcher(graph, inputLayout);
-  return select(match, draftEndings(match, { offset: 0, bytes: 0 })).refusals();
+  return new Selection(match, KERNELS, wanted, () => draftInput(match)).refusals();
 }
 
 function select(match: Matcher, { drafts, payload }: Ending): Selection {
