@@ -1,11 +1,11 @@
 /**
- * Builds tools/bench/runner.c, which uses wasm3 as firmware does, together with wasm3: once per content of sources and flags.
+ * Builds tools/bench/runner.c, which uses wasm3 as firmware does, together with wasm3 and the native kernels: once per content of sources and flags.
  * tools/bench/codegen adds builds for other machines.
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,7 @@ export interface RunnerBuild {
   readonly defines: readonly string[];
   /** wasm3's C sources, when not the installed ones. */
   readonly wasm3?: string;
-  /** C sources beside the runner's and wasm3's. */
+  /** C sources beside the runner's, the native kernels' and wasm3's. */
   readonly sources: readonly string[];
 }
 
@@ -49,8 +49,7 @@ export const FLAGS = [
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const bench = join(root, "tools", "bench");
-const OWN_SOURCES = [join(bench, "runner.c"), join(bench, "heap.c")];
-const HEADERS = [join(bench, "counter.h"), join(bench, "heap.h")];
+const kernels = join(root, "firmware-wasm", "kernels");
 
 const run = promisify(execFile);
 
@@ -90,19 +89,27 @@ export function wasm3Source(): string {
   return join(dirname(require.resolve("react-native-webassembly/package.json")), "cpp");
 }
 
+/** C sources and headers of a folder. */
+async function filesOf(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => /\.[ch]$/.test(name));
+  return names.sort().map((name) => join(folder, name));
+}
+
 /** @returns the path of the program */
 export async function buildRunner(build: RunnerBuild): Promise<string> {
   const wasm3 = build.wasm3 ?? wasm3Source();
-  const sources = [...OWN_SOURCES, ...build.sources];
+  const [own, native] = [await filesOf(bench), await filesOf(kernels)];
+  const isSource = (file: string): boolean => file.endsWith(".c");
+  const sources = [...own.filter(isSource), ...native.filter(isSource), ...build.sources];
   const hash = createHash("sha256").update(JSON.stringify([wasm3, build, FLAGS]));
-  for (const file of [...sources, ...HEADERS]) hash.update(await readFile(file));
+  for (const file of [...own, ...native, ...build.sources]) hash.update(await readFile(file));
   const folder = join(bench, "build");
   const program = join(folder, `runner-${build.name}-${hash.digest("hex").slice(0, 16)}`);
   if (existsSync(program)) return program;
   await mkdir(folder, { recursive: true });
   const unfinished = `${program}.${process.pid}`;
   const defines = build.defines.map((define) => `-D${define}`);
-  const includes = [wasm3, bench].map((path) => `-I${path}`);
+  const includes = [wasm3, bench, kernels].map((path) => `-I${path}`);
   const files = [...sources, ...WASM3_FILES.map((name) => join(wasm3, `m3_${name}.c`))];
   const args = [...FLAGS, ...build.flags, ...defines, ...includes, "-o", unfinished, ...files, "-lm"];
   await tool(build.compiler, args, build.debianPackage);

@@ -16,6 +16,7 @@
 
 #include "counter.h"
 #include "heap.h"
+#include "hedge_kernels.h"
 #include "m3_env.h"
 #include "wasm3.h"
 
@@ -67,6 +68,21 @@ m3ApiRawFunction (load_weights)
     m3ApiSuccess ();
 }
 
+/** Calls the native kernel that the import is linked to; its error is a trap. */
+m3ApiRawFunction (call_kernel)
+{
+    m3ApiGetArg (uint32_t, descriptor)
+    const hedge_kernel_entry * kernel = _ctx->userdata;
+    const hedge_memory memory = { _mem, m3_GetMemorySize (runtime) };
+    return kernel->run (memory, descriptor);
+}
+
+/** An import that the module does not have is none to link. */
+static void check_linked (M3Result result, const char * name)
+{
+    if (result != m3Err_functionLookupFailed) check (result, name);
+}
+
 static void measure_pages (IM3CodePage page, size_t * used, size_t * pages)
 {
     for (; page; page = page->info.next, ++ * pages) * used += page->info.lineIndex * sizeof (code_t);
@@ -100,8 +116,9 @@ int main (int argc, char ** argv)
     IM3Module module;
     check (m3_ParseModule (environment, & module, wasm.bytes, wasm.length), "cannot parse the module");
     check (m3_LoadModule (runtime, module), "cannot load the module");
-    const M3Result linked = m3_LinkRawFunction (module, "hedge", "load_weights", "v(iii)", load_weights);
-    if (linked != m3Err_functionLookupFailed) check (linked, "cannot link load_weights");
+    check_linked (m3_LinkRawFunction (module, "hedge", "load_weights", "v(iii)", load_weights), "load_weights");
+    for (const hedge_kernel_entry * kernel = hedge_kernels; kernel->name; ++kernel)
+        check_linked (m3_LinkRawFunctionEx (module, "hedge_native", kernel->name, "v(i)", call_kernel, kernel), kernel->name);
     check (m3_CompileModule (module), "cannot compile the module");
     IM3Function step;
     check (m3_FindFunction (& step, runtime, "step"), "no export step");
