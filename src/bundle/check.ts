@@ -11,6 +11,8 @@ import { BUNDLE_FORMAT, BUNDLE_VERSION, type Manifest, manifestSchema, resultCou
 const REMEDY = "Compile the model again with this version of Hedge.";
 /** A page of WebAssembly's linear memory. */
 export const PAGE_BYTES = 65536;
+/** The module name of imported native kernels. */
+export const NATIVE_MODULE = "hedge_native";
 /** More pages than any board of this class has RAM for. */
 export const MAX_PAGES = 4;
 /** Label, exited, entropy; logits or the output follow. */
@@ -108,10 +110,11 @@ export async function checkModule(edgeWasm: Uint8Array, where: string): Promise<
   if (!WebAssembly.validate(bytes)) throw invalid(where, "edge.wasm is no valid WebAssembly module");
   const module = await WebAssembly.compile(bytes);
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
-    if (from !== "hedge" || name !== "load_weights" || kind !== "function") {
+    const known = (from === "hedge" && name === "load_weights") || from === NATIVE_MODULE;
+    if (!known || kind !== "function") {
       throw invalid(
         where,
-        `edge.wasm imports ${kind} "${from}.${name}", and only function "hedge.load_weights" is known`,
+        `edge.wasm imports ${kind} "${from}.${name}", and only function "hedge.load_weights" and native kernels are known`,
       );
     }
   }

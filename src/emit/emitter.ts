@@ -9,6 +9,8 @@ export interface EmitContext {
   readonly loadWeights: LoadWeights;
   /** Where the layer's slice of weights.bin begins, for layers that load their weights themselves. */
   readonly weightsAt: () => Expression;
+  /** Calls the host's kernel of that name. */
+  readonly native: (kernel: string, descriptor: Expression) => Expression;
   /** Address of the exit's threshold. */
   readonly threshold: number;
 }

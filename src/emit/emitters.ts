@@ -7,6 +7,7 @@ import { emitDenseExit } from "./exit.ts";
 import { emitExitPool } from "./exit-pool.ts";
 import { emitGridConv } from "./grid-conv.ts";
 import { emitLaneConv } from "./lane-conv.ts";
+import { emitNative } from "./native.ts";
 import { emitOutputs } from "./outputs.ts";
 import { emitPayload } from "./payload.ts";
 import { emitPointwise } from "./pointwise.ts";
@@ -21,6 +22,7 @@ const EMITTERS: Emitters = {
   "exit-pool": emitExitPool,
   "grid-conv": emitGridConv,
   "lane-conv": emitLaneConv,
+  native: emitNative,
   outputs: emitOutputs,
   payload: emitPayload,
   pointwise: emitPointwise,

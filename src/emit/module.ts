@@ -6,6 +6,7 @@ import type { LoadWeights } from "./emitter.ts";
 import { emitterOf } from "./emitters.ts";
 
 const LOAD_WEIGHTS = "load_weights";
+const NATIVE_MODULE = "hedge_native";
 export const PAGE_BYTES = 65536;
 
 /**
@@ -30,12 +31,19 @@ function withModule<T>(plan: Plan, use: (module: Module) => T): T {
     const types: Types = { none: binaryen.none, i32: binaryen.i32, i64: binaryen.i64 };
     const { i32 } = types;
     module.addFunctionImport(LOAD_WEIGHTS, "hedge", LOAD_WEIGHTS, binaryen.createType([i32, i32, i32]), types.none);
+    for (const kernel of nativeKernels(plan))
+      module.addFunctionImport(kernel, NATIVE_MODULE, kernel, types.i32, types.none);
     new StepEmitter(module, types, plan).emit();
     if (!module.validate()) throw new Error("binaryen rejects the emitted module: a kernel is wrong");
     return use(module);
   } finally {
     module.dispose();
   }
+}
+
+/** The host's kernels that a plan calls. */
+function nativeKernels({ layers }: Plan): Set<string> {
+  return new Set(layers.flatMap((layer) => (layer.kind === "native" ? [layer.kernel] : [])));
 }
 
 /** Consecutive steps that run the same function on weights of the same size, one slice after another. */
@@ -127,6 +135,7 @@ class StepEmitter {
     const body = emitterOf(layer)(code, layer, {
       loadWeights: this.#loadWeights,
       weightsAt: () => code.parameter(0).get,
+      native: (kernel, descriptor) => this.module.call(kernel, [descriptor], this.types.none),
       threshold: this.plan.threshold,
     });
     const takes = binaryen.createType(parameters);

@@ -3,7 +3,7 @@
  */
 import { compile, type Signature, Wasm3Error, type Wasm3Module } from "@aspect/wasm3";
 import type { Bundle } from "../bundle/bundle.ts";
-import { PAGE_BYTES } from "../bundle/check.ts";
+import { NATIVE_MODULE, PAGE_BYTES } from "../bundle/check.ts";
 import { HedgeError } from "../errors.ts";
 import { EdgeEngine } from "./edge-engine.ts";
 import { ENGINE_KINDS, type Engine, type EngineKind } from "./engine.ts";
@@ -30,7 +30,11 @@ function checkModule({ edgeWasm, manifest }: Bundle): Wasm3Module {
   const step = module.exports.find((entry) => entry.name === "step");
   const signatures: [name: string, found: Signature | undefined, expected: string][] = [
     ["step", step?.kind === "function" ? step : undefined, "(i32) -> (i32)"],
-    ...module.imports.map((entry): [string, Signature, string] => [entry.name, entry, "(i32,i32,i32) -> ()"]),
+    ...module.imports.map((entry): [string, Signature, string] => [
+      entry.name,
+      entry,
+      entry.module === NATIVE_MODULE ? "(i32) -> ()" : "(i32,i32,i32) -> ()",
+    ]),
   ];
   for (const [name, found, expected] of signatures) {
     const actual = found ? signatureText(found) : "missing";
@@ -60,6 +64,12 @@ export function openEngine(bundle: Bundle, kind: EngineKind, options: EngineOpti
   }
   try {
     const module = checkModule(bundle);
+    if (kind === "v8" && module.imports.some((entry) => entry.module === NATIVE_MODULE))
+      throw new HedgeError(
+        "usage",
+        `edge.wasm of ${bundle.manifest.name} calls native kernels, which the V8 engine does not have.`,
+        "Run it on wasm3, or compile it with --kernels portable.",
+      );
     const engine = new EdgeEngine(kind, bundle.manifest, kind === "wasm3" ? openWasm3(bundle, module) : openV8(bundle));
     if (options.threshold !== undefined) engine.threshold = options.threshold;
     return engine;

@@ -5,6 +5,8 @@ import { draftExitPool } from "./exit-pool.ts";
 import { draftGridConv } from "./grid-conv.ts";
 import type { Kernel } from "./kernel.ts";
 import { draftLaneConv } from "./lane-conv.ts";
+import { draftNativeBinaryConv } from "./native-binary-conv.ts";
+import { draftNativeImageConv } from "./native-image-conv.ts";
 import { draftPointwise } from "./pointwise.ts";
 import type { Kernels } from "./select.ts";
 import { draftTable } from "./table.ts";
@@ -17,13 +19,20 @@ const gridConv: Kernel = {
   },
 };
 
-const binaryConv: Kernel = {
-  name: "binary-conv",
-  draft(match, node) {
-    const sum = node.op === "quant" ? match.producer(node.inputs[0]!) : undefined;
-    return sum?.op === "mul" || sum?.op === "add" ? draftBinaryConv(match, node, sum) : undefined;
-  },
-};
+function binaryKernel(name: string, draft: typeof draftNativeBinaryConv): Kernel {
+  return {
+    name,
+    draft(match, node) {
+      const sum = node.op === "quant" ? match.producer(node.inputs[0]!) : undefined;
+      return sum?.op === "mul" || sum?.op === "add" ? draft(match, node, sum) : undefined;
+    },
+  };
+}
+
+const binaryConv = binaryKernel("binary-conv", draftBinaryConv);
+const nativeBinaryConv = binaryKernel("native binary-conv", draftNativeBinaryConv);
+
+const nativeImageConv: Kernel = { name: "native image-conv", draft: draftNativeImageConv };
 
 const exitPool: Kernel = {
   name: "exit-pool",
@@ -33,15 +42,24 @@ const exitPool: Kernel = {
   },
 };
 
-const laneConv: Kernel = { name: "lane-conv", draft: draftLaneConv };
-
 const table: Kernel = { name: "table", draft: draftTable };
 
 const pointwise: Kernel = { name: "pointwise", draft: draftPointwise };
 
+const laneConv: Kernel = { name: "lane-conv", draft: draftLaneConv };
+
 const copy: Kernel = { name: "copy", draft: draftCopy };
 
-export const KERNELS: Kernels = [
+const PORTABLE: Kernels = [
   [gridConv, binaryConv, exitPool, copy, table],
   [laneConv, pointwise],
 ];
+
+/** Whether all layers run in the module, or those that the host has a kernel for outside of it. */
+export type KernelProfile = "portable" | "native";
+export const KERNEL_PROFILES: readonly KernelProfile[] = ["portable", "native"];
+
+export const KERNELS: Readonly<Record<KernelProfile, Kernels>> = {
+  portable: PORTABLE,
+  native: [[nativeBinaryConv, nativeImageConv], ...PORTABLE],
+};

@@ -2,6 +2,7 @@
  * The plan: what the module will do, as plain data. Layers in order, where everything lies in memory, which bytes of weights.bin
  * each layer loads. Emission follows it without deciding anything.
  */
+
 import type { ElementLayer } from "./element-layers.ts";
 import type { PlacedBuffer } from "./memory.ts";
 import type { SumLayer } from "./sum-layers.ts";
@@ -130,7 +131,17 @@ export interface PayloadLayer extends LayerBase {
   readonly bits: 1 | 2 | 4;
 }
 
+/** A layer of the native profile: the module calls the host's kernel of that name. */
+export interface NativeLayer extends LayerBase {
+  readonly kind: "native";
+  /** An import of the module "hedge_native". */
+  readonly kernel: "binary_conv" | "image_conv";
+  /** i32 words at the beginning of the weights, which firmware-wasm/kernels describes; kernels of one shape differ in none of them. */
+  readonly descriptor: readonly number[];
+}
+
 export type Layer =
+  | NativeLayer
   | SumLayer
   | GridConvLayer
   | BinaryConvLayer

@@ -4,12 +4,12 @@ import { draftInput } from "./copy.ts";
 import { bufferName, type Draft, INPUT_BUFFER, noKernel } from "./draft.ts";
 import { draftEndings, type Ending } from "./endings.ts";
 import { entropyTables, RESULT_BUFFER } from "./exit.ts";
-import { KERNELS } from "./kernels.ts";
+import { KERNELS, type KernelProfile } from "./kernels.ts";
 import { type InputLayout, Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
 import { type Item, orderItems } from "./order.ts";
 import { findAliases, placeDrafts } from "./place.ts";
-import type { Layer, Plan, PlannedLayer, WeightSlice } from "./plan.ts";
+import type { Layer, NativeLayer, Plan, PlannedLayer, WeightSlice } from "./plan.ts";
 import { type Refusal, readsOf, Selection } from "./select.ts";
 
 const THRESHOLD_BUFFER = bufferName("threshold");
@@ -24,17 +24,20 @@ export interface PlanOptions {
   readonly memoryLimit?: number;
   /** The order in which the host writes an image. */
   readonly inputLayout?: InputLayout;
+  /** "native": layers that the host has a kernel for are left to it. */
+  readonly kernels?: KernelProfile;
 }
 
 /**
  * @param graph after all passes; outputs: the exit's logits, then the cut; or the one output of an edge-only model
  * @throws HedgeError naming every layer for which there is no kernel, or the layer that needs the most memory
  */
-export function planModel(graph: Graph, { memoryLimit = PAGE_BYTES, inputLayout = "CHW" }: PlanOptions = {}): Plan {
+export function planModel(graph: Graph, options: PlanOptions = {}): Plan {
+  const { memoryLimit = PAGE_BYTES, inputLayout = "CHW", kernels = "portable" } = options;
   const match = new Matcher(graph, inputLayout);
   const tables = entropyTables();
   const ending = draftEndings(match, { offset: 0, bytes: tables.length });
-  const chosen = select(match, ending).drafts();
+  const chosen = select(match, ending, kernels).drafts();
   const items = chosen.map((draft) => itemOf(match, draft));
   const lasts = ending.drafts.map((draft) => itemOf(match, draft));
   const payload = ending.payload && match.bufferOf(ending.payload.buffer).root;
@@ -50,6 +53,7 @@ export function planModel(graph: Graph, { memoryLimit = PAGE_BYTES, inputLayout 
   const weights = joinWeights([...(needsTables ? [tables] : []), ...drafts.map((draft) => draft.weights)]);
   const slices = weights.slices.slice(needsTables ? 1 : 0);
   const layers = drafts.map((draft, i): PlannedLayer => ({ ...draft.finish(region, slices[i]!), why: draft.why }));
+  for (const layer of layers) if (layer.kind === "native") writeDescriptor(weights.bytes, layer);
   return {
     name: graph.name,
     layers,
@@ -73,14 +77,14 @@ export function findRefusals(
   { inputLayout = "CHW" }: PlanOptions = {},
 ): Refusal[] {
   const match = new Matcher(graph, inputLayout);
-  return new Selection(match, KERNELS, wanted, () => draftInput(match)).refusals();
+  return new Selection(match, KERNELS.portable, wanted, () => draftInput(match)).refusals();
 }
 
-function select(match: Matcher, { drafts, payload }: Ending): Selection {
+function select(match: Matcher, { drafts, payload }: Ending, kernels: KernelProfile): Selection {
   const wanted = drafts.flatMap((draft) => readsOf(match, draft));
   if (payload && match.graph.tensors.has(payload.buffer) && !drafts.some(({ name }) => name === payload.buffer))
     wanted.push(payload.buffer);
-  return new Selection(match, KERNELS, wanted, () => draftInput(match));
+  return new Selection(match, KERNELS[kernels], wanted, () => draftInput(match));
 }
 
 function itemOf(match: Matcher, draft: Draft): Item {
@@ -113,6 +117,12 @@ function groupSteps(layers: readonly PlannedLayer[]): PlannedLayer[][] {
 }
 
 const ENDS: ReadonlySet<Layer["kind"]> = new Set(["dense-exit", "outputs"]);
+
+/** The descriptor's place is at the beginning of the layer's constants. */
+function writeDescriptor(weights: Uint8Array, { descriptor, weights: { offset } }: NativeLayer): void {
+  const view = new DataView(weights.buffer);
+  for (const [i, word] of descriptor.entries()) view.setInt32(offset + 4 * i, word, true);
+}
 
 /** weights.bin, and where each part lies in it. */
 function joinWeights(parts: readonly Uint8Array[]): { bytes: Uint8Array; slices: WeightSlice[] } {

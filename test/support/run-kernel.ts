@@ -36,6 +36,7 @@ export function emitKernel<L>(
     const body = emit(code, layer, {
       loadWeights: (to, from, count) => module.call("load_weights", [to, from, count], none),
       weightsAt: () => code.i32(0),
+      native: () => module.unreachable(),
       threshold: 0,
     });
     checkSlots(code.localTypes.reduce((slots, type) => slots + (type === i64 ? 2 : 1), 0));

@@ -1,0 +1,86 @@
+/**
+ * Descriptors of native kernels: the i32 words that a kernel in firmware-wasm/kernels reads, in front of the layer's constants. They hold
+ * addresses, and so are written when memory has been placed.
+ */
+import type { ConvGeometry } from "../graph/operators/conv.ts";
+import { bufferName, type Draft } from "./draft.ts";
+import { align } from "./memory.ts";
+import type { NativeLayer, Region } from "./plan.ts";
+
+/** The words of a window (hedge_window): sizes of the map, of the output, of the kernel, its strides, the padding. */
+export function windowWords(
+  input: readonly [number, number, number],
+  output: readonly [number, number, number],
+  { kernel, strides, pads }: Pick<ConvGeometry, "kernel" | "strides" | "pads">,
+): number[] {
+  return [...input, ...output, ...kernel, ...strides, ...pads];
+}
+
+/** A layer's constants, one part behind the other; each begins at a multiple of 4. */
+export class NativeConstants {
+  readonly #parts: Uint8Array[] = [];
+  #bytes: number;
+
+  /** @param words of the descriptor in front */
+  constructor(words: number) {
+    this.#bytes = align(4 * words, 4);
+    this.#parts.push(new Uint8Array(this.#bytes));
+  }
+
+  /** @returns where the part lies in the scratch area */
+  add(part: ArrayBufferView): number {
+    const at = this.#bytes;
+    const bytes = new Uint8Array(align(part.byteLength, 4));
+    bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+    this.#parts.push(bytes);
+    this.#bytes += bytes.length;
+    return at;
+  }
+
+  get bytes(): Uint8Array {
+    const all = new Uint8Array(this.#bytes);
+    let at = 0;
+    for (const part of this.#parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    return all;
+  }
+}
+
+/** What a native kernel's draft adds to those of its pattern. */
+export interface NativeDraft extends Pick<Draft, "name" | "buffers" | "replaces" | "why"> {
+  readonly kernel: NativeLayer["kernel"];
+  readonly constants: NativeConstants;
+  readonly outputShape: readonly number[];
+  readonly macs: number;
+  readonly weightBits: number;
+  readonly activationBits: number;
+  /** @param scratch address of the descriptor */
+  readonly descriptor: (region: (name: string) => Region, scratch: number) => readonly number[];
+}
+
+export function nativeDraft({ kernel, constants, buffers, descriptor, ...layer }: NativeDraft): Draft {
+  const { name, replaces, why, ...shown } = layer;
+  const scratch = bufferName("weights", name);
+  const weights = constants.bytes;
+  return {
+    name,
+    buffers: [...buffers, { name: scratch, bytes: weights.length }],
+    weights,
+    replaces,
+    // One call of an import, whatever the layer.
+    operations: 1,
+    why,
+    finish: (region, slice): NativeLayer => ({
+      kind: "native",
+      kernel,
+      name,
+      ...shown,
+      output: region(name),
+      weights: slice,
+      scratch: region(scratch),
+      descriptor: descriptor(region, region(scratch).address),
+    }),
+  };
+}
