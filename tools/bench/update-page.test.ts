@@ -12,11 +12,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function update(output: string, page: string) {
+async function update(output: string, page: string, ...mark: string[]) {
   const files = [join(folder, "bench.txt"), join(folder, "page.md")] as const;
   await writeFile(files[0], output);
   await writeFile(files[1], page);
-  const { status, stderr } = spawnSync(process.execPath, [TOOL, ...files], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(process.execPath, [TOOL, ...files, ...mark], { encoding: "utf8" });
   return { status, stderr, page: await readFile(files[1], "utf8") };
 }
 
@@ -36,4 +36,12 @@ it("leaves the page alone when the bench did not end, or the page has no place f
   const bare = await update("figure eval.coverage 4 %\n", "# Speed\n");
   expect(bare).toMatchObject({ status: 1, page: "# Speed\n" });
   expect(bare.stderr).toContain("lacks the lines <!-- bench -->");
+});
+
+it("each bench has marks of its own", async () => {
+  const page = `${PAGE}<!-- codegen -->\n<!-- /codegen -->\n`;
+  const { page: updated } = await update("figure compile.resnet32 1 s\n", page, "codegen");
+  expect(updated).toBe(`${PAGE}<!-- codegen -->\n\`\`\`text\nfigure compile.resnet32 1 s\n\`\`\`\n<!-- /codegen -->\n`);
+  expect(await update("figure eval.coverage 4 %\n", page, "codegen")).toMatchObject({ status: 1, page });
+  expect(await update("figure eval.coverage 4 %\n", page, "other")).toMatchObject({ status: 2, page });
 });

@@ -78,6 +78,13 @@ export async function codegenFigures({ print, progress }: FigureOptions): Promis
       figure(`arm.${name}.stock`, own / layer.macs, 3, "instructions per MAC");
       figure(`arm.${name}.clang`, natural / layer.macs, 3, "instructions per MAC");
       figure(`${name}.vs_clang`, natural / own, 2, "times");
+      const { BITS } = layer.natural.defines;
+      if (BITS === undefined) continue;
+      // The same in C by somebody who knows of bit planes.
+      const planes = { ...layer.natural, source: "plane-conv.c" };
+      const [clangPlanes] = await countSteps([arm], await naturalModule(planes, layer.output, folder));
+      figure(`arm.${name}.clang_planes`, sumOfSteps(clangPlanes!) / layer.macs, 3, "instructions per MAC");
+      figure(`${name}.vs_clang_planes`, sumOfSteps(clangPlanes!) / own, 2, "times");
     }
     progress("ResNet-32, 20 layers on the edge");
     const { job, bundle, compileSeconds } = await resNet32();

@@ -116,7 +116,7 @@ export function levelConv(bits: number, channels: number, side: number): LayerKi
       source: "conv.c",
       defines: {
         ...{ CHANNELS: channels, OUTPUTS: channels, SIDE: side, PLANES: 0 },
-        ...{ SCALED: 1, SHIFT: shift, LOW: 0, HIGH: high },
+        ...{ SCALED: 1, SHIFT: shift, LOW: 0, HIGH: high, BITS: bits },
       },
       weights: cStruct(Int32Array.from(multiplier), Int32Array.from(offset), tapsOutermost(weights, channels)),
     },
