@@ -16,8 +16,9 @@ export function edgeNodes(model: OnnxModel, outputs: readonly string[], file: st
     if (!producers.has(output))
       throw new HedgeError(
         "input",
-        `${file}: no node makes the tensor "${output}" that the metadata names.`,
-        "Correct hedge.cut or hedge.exits.",
+        `${file}: no node makes the tensor "${output}".`,
+        "Correct hedge.cut and hedge.exits in its metadata, or --cut and --exit.",
+        { code: "H108" },
       );
   const needed = new Set<OnnxNode>();
   const waiting = [...outputs];
@@ -32,6 +33,7 @@ export function edgeNodes(model: OnnxModel, outputs: readonly string[], file: st
       "input",
       `${file}: its edge part has ${needed.size} nodes, more than the ${MAX_NODES} that Hedge takes.`,
       "Cut the model earlier (metadata hedge.cut).",
+      { code: "H209" },
     );
   return topological(
     model.graph.node.filter((node) => needed.has(node)),
@@ -53,12 +55,14 @@ function uniqueProducers(graph: OnnxGraph, file: string): Map<string, OnnxNode> 
           "input",
           `${file}: ${JSON.stringify(output)} is a tensor's name with a control character.`,
           "Give it another name.",
+          { code: "H208" },
         );
       if (producers.has(output) || given.has(output))
         throw new HedgeError(
           "input",
           `${file}: ${describe(node)} makes the tensor "${output}", which is there already.`,
           "Give every tensor a name of its own.",
+          { code: "H208" },
         );
       producers.set(output, node);
     }
@@ -73,7 +77,9 @@ function topological(nodes: OnnxNode[], producers: Map<string, OnnxNode>, file: 
   const visit = (node: OnnxNode): void => {
     if (done.has(node)) return;
     if (open.has(node))
-      throw new HedgeError("input", `${file}: ${describe(node)} depends on itself.`, "Export the model again.");
+      throw new HedgeError("input", `${file}: ${describe(node)} depends on itself.`, "Export the model again.", {
+        code: "H207",
+      });
     open.add(node);
     for (const input of node.input) {
       const producer = producers.get(input);

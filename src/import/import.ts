@@ -1,119 +1,185 @@
-/** ONNX/QONNX -> graph: the part of a hybrid model that runs on the device. */
+/** ONNX/QONNX -> graph: the part of a model that runs on the device. */
 import { HedgeError } from "../errors.ts";
-import type { Graph } from "../graph/graph.ts";
+import { GraphBuilder } from "../graph/build.ts";
+import { consumersOf, type Graph, tensorOf } from "../graph/graph.ts";
+import type { Grid } from "../graph/grid.ts";
 import { requireExact, verifyGraph } from "../graph/verify.ts";
-import { describe, ImportContext } from "./context.ts";
+import { buildGraph, type GraphSource } from "./build-graph.ts";
 import { edgeNodes } from "./edge-nodes.ts";
-import { type HybridMetadata, readMetadata } from "./metadata.ts";
-import { readNumbers } from "./onnx/tensor.ts";
-import type { OnnxModel, OnnxNode } from "./onnx/types.ts";
-import { Unsupported } from "./onnx/unsupported.ts";
-import { importNode } from "./registry.ts";
+import { type HybridMetadata, hasMetadata, printableName, readMetadata } from "./metadata.ts";
+import { findInput, type ModelInput } from "./model-input.ts";
+import type { OnnxModel } from "./onnx/types.ts";
+import type { ImportOptions } from "./options.ts";
 
 export interface ImportedModel {
-  readonly metadata: HybridMetadata;
-  /** Input: the image, on the grid of its pixels; outputs: exit logits, then the cut. */
+  /** What people call it. */
+  readonly name: string;
+  /** Absent from edge-only models, which have no exit, no cut and no cloud part. */
+  readonly metadata?: HybridMetadata;
+  /**
+   * Input: the sample, on the grid of its pixels or of its quantiser; outputs: exit logits, then the cut, or the model's only output. A tensor
+   * that bears a name of the file holds the same elements in the same order, whatever its shape; the input of layout HWC excepted.
+   */
   readonly edge: Graph;
-}
-
-/** More are counted, not listed. */
-const MAX_LISTED = 20;
-
-interface Problem {
-  readonly node: OnnxNode;
-  readonly message: string;
-  readonly remedy: string;
+  readonly input: ModelInput & {
+    /** The graph takes channels first what the file declares channels last. */
+    readonly layout?: "HWC";
+  };
 }
 
 /**
- * Imports what the exit and the cut need; the cloud part stays ONNX.
+ * Imports what runs on the device. Hybrid models say where to cut and exit in their metadata, or `options` say it; of others, all is imported.
  * @param file names the model in errors
- * @throws HedgeError that lists every node that does not compile, with the reason
+ * @throws HedgeError (input) that lists every node that does not compile, with the reason
  */
-export function importEdge(model: OnnxModel, file: string): ImportedModel {
-  const metadata = readMetadata(model, file);
-  const { cut, exit, input } = metadata;
-  const nodes = edgeNodes(model, [exit.logits, cut], file);
-  const context = new ImportContext(file, metadata.name);
-  readConstants(context, model, nodes);
+export function importModel(model: OnnxModel, file: string, options: ImportOptions = {}): ImportedModel {
+  if (hasMetadata(model)) return importHybrid(model, file, overridden(readMetadata(model, file), options, file));
+  if (options.cut !== undefined || options.exits?.length) return importByOptions(model, file, options);
+  const output = onlyOutput(model, file, []);
+  const { edge, input } = importPart(model, file, [output]);
+  return { name: nameOf(model, file), edge, input };
+}
+
+/** As `importModel`, of hybrid models only. */
+export function importEdge(model: OnnxModel, file: string): ImportedModel & { readonly metadata: HybridMetadata } {
+  return importHybrid(model, file, readMetadata(model, file));
+}
+
+function importHybrid(model: OnnxModel, file: string, metadata: HybridMetadata) {
+  const { cut, exit, input: image } = metadata;
   // Pixels are the bytes -128 ... 127.
-  const pixels = { step: input.pixelStep, min: -128, max: 127 };
-  context.builder.input(input.name, inputShape(model, input.name, file), pixels);
-
-  const problems: Problem[] = [];
-  /** Tensors that are missing because of a problem: what reads them is no problem of its own. */
-  const missing = new Set<string>();
-  for (const node of nodes) {
-    try {
-      importNode(context, node, missing);
-    } catch (error) {
-      if (!(error instanceof Unsupported)) throw error;
-      problems.push({ node, message: error.message, remedy: error.remedy });
-    }
-    for (const output of node.output)
-      if (!context.builder.has(output) && !context.constants.has(output)) missing.add(output);
-  }
-  if (problems.length > 0) throw unsupported(file, problems);
-  checkOutputs(context, metadata);
-  return { metadata, edge: requireExact(verifyGraph(context.builder.build([exit.logits, cut]))) };
+  const pixels = { step: image.pixelStep, min: -128, max: 127 };
+  const { edge, input } = importPart(model, file, [exit.logits, cut], {
+    name: metadata.name,
+    image: image.name,
+    grid: pixels,
+  });
+  checkHybrid(edge, metadata, file);
+  return { name: metadata.name, metadata, edge: requireExact(edge), input };
 }
 
-function readConstants(context: ImportContext, model: OnnxModel, nodes: readonly OnnxNode[]): void {
-  const read = new Set(nodes.flatMap((node) => node.input));
-  for (const tensor of model.graph.initializer)
-    if (read.has(tensor.name ?? "")) context.constants.set(tensor.name ?? "", readNumbers(tensor, context.file));
+/** Where to cut and exit as the command line says it; classes are numbers, pixels what the input's quantiser makes of them. */
+function importByOptions(model: OnnxModel, file: string, { cut, exits = [] }: ImportOptions): ImportedModel {
+  const [exit] = exits;
+  if (cut === undefined || !exit || exits.length > 1)
+    throw new HedgeError(
+      "usage",
+      `${file}: a model without hedge.* metadata takes one cut and one exit, or neither.`,
+      "Give both --cut TENSOR and --exit TENSOR:entropy:THRESHOLD.",
+    );
+  const { edge, input } = importPart(model, file, [exit.logits, cut]);
+  const grid = tensorOf(edge, edge.input).grid;
+  if (!grid || grid.min < -128 || grid.max > 127)
+    throw new HedgeError(
+      "input",
+      `${file}: its input "${input.name}" is not quantised to signed bytes.`,
+      "Put a Quant of 8 signed bits behind it, or add hedge.input to its metadata.",
+      { code: "H108" },
+    );
+  const metadata: HybridMetadata = {
+    name: nameOf(model, file),
+    cut,
+    output: onlyOutput(model, file, [exit.logits, cut]),
+    exit: { name: "exit", ...exit },
+    classes: Array.from({ length: tensorOf(edge, exit.logits).shape[0]! }, (_, i) => String(i)),
+    input: { name: input.name, pixelZero: 128, pixelStep: grid.step },
+  };
+  checkHybrid(edge, metadata, file);
+  return { name: metadata.name, metadata, edge: requireExact(edge), input };
 }
 
-function unsupported(file: string, problems: readonly Problem[]): HedgeError {
-  const listed = problems.slice(0, MAX_LISTED);
-  const list = listed.map(({ node, message, remedy }) => `  ${describe(node)}: ${message}. ${remedy}`);
-  if (problems.length > MAX_LISTED) list.push(`  and ${problems.length - MAX_LISTED} more`);
-  const plural = problems.length === 1 ? "One node does" : `${problems.length} nodes do`;
-  return new HedgeError(
+function overridden(metadata: HybridMetadata, { cut, exits }: ImportOptions, file: string): HybridMetadata {
+  if (exits && exits.length > 1)
+    throw new HedgeError("usage", `${file}: ${exits.length} exits are given.`, "Give one --exit.");
+  return {
+    ...metadata,
+    ...(cut !== undefined && { cut }),
+    ...(exits?.[0] && { exit: { ...metadata.exit, ...exits[0] } }),
+  };
+}
+
+/** The nodes between the input and these outputs. */
+function importPart(
+  model: OnnxModel,
+  file: string,
+  outputs: readonly string[],
+  known: { readonly name?: string; readonly image?: string; readonly grid?: Grid } = {},
+) {
+  const nodes = edgeNodes(model, outputs, file);
+  const input = findInput(model, file, known.image);
+  const source: GraphSource = {
+    model,
+    file,
+    name: known.name ?? nameOf(model, file),
+    nodes,
+    input,
+    outputs,
+    grid: known.grid,
+  };
+  const declared = buildGraph(source);
+  const { edge, layout } = known.image === undefined ? channelsFirst(source, declared) : { edge: declared };
+  return {
+    edge: known.grid ? edge : withInputGrid(edge),
+    input: { ...input, ...(layout && { layout }) },
+  };
+}
+
+/** An image with its channels last is taken channels first where that saves transposes. */
+function channelsFirst(source: GraphSource, declared: Graph): { edge: Graph; layout?: "HWC" } {
+  const transposes = ({ nodes }: Graph) => nodes.filter(({ op }) => op === "transpose").length;
+  if (source.input.dims.length !== 4 || transposes(declared) === 0) return { edge: declared };
+  const turned = buildGraph(source, "HWC");
+  return transposes(turned) < transposes(declared) ? { edge: turned, layout: "HWC" } : { edge: declared };
+}
+
+/** The input on the grid of its quantiser, where all that reads it is one quantiser: the host's integers are those. */
+function withInputGrid(graph: Graph): Graph {
+  const grids = consumersOf(graph, graph.input).map(({ op, output }) =>
+    op === "quant" ? tensorOf(graph, output).grid : undefined,
+  );
+  const [grid] = grids;
+  if (!grid || grids.some((other) => JSON.stringify(other) !== JSON.stringify(grid))) return graph;
+  const builder = new GraphBuilder(graph.name);
+  builder.input(graph.input, tensorOf(graph, graph.input).shape, grid);
+  for (const node of graph.nodes) builder.copy(node, graph);
+  return verifyGraph(builder.build(graph.outputs));
+}
+
+function nameOf(model: OnnxModel, file: string): string {
+  const stem = file
+    .split(/[\\/]/)
+    .at(-1)!
+    .replace(/\.onnx$/i, "");
+  return printableName(model.graph.name) ?? printableName(stem) ?? "model";
+}
+
+/** The one output of the model beside these. */
+function onlyOutput(model: OnnxModel, file: string, others: readonly string[]): string {
+  const outputs = model.graph.output.map(({ name }) => name ?? "").filter((name) => !others.includes(name));
+  if (outputs.length === 1 && outputs[0] !== "") return outputs[0]!;
+  throw new HedgeError(
     "input",
-    `${file}: ${plural} not compile for the device:\n${list.join("\n")}`,
-    "Change them and export the model again, or move the cut (metadata hedge.cut) in front of them.",
+    `${file}: the graph has ${outputs.length} outputs${others.length > 0 ? " beside its exit" : ""}.`,
+    "Give the model one output, or a cut and an exit (--cut, --exit).",
+    { code: "H108" },
   );
 }
 
-function inputShape(model: OnnxModel, name: string, file: string): number[] {
-  const input = model.graph.input.find((candidate) => candidate.name === name);
-  const dims = input?.type?.tensorType?.shape?.dim.slice(1).map((dim) => Number(dim.dimValue ?? 0));
-  if (!dims)
-    throw new HedgeError(
-      "input",
-      `${file}: the graph has no input "${name}" with a shape.`,
-      "Correct hedge.input in its metadata.",
-    );
-  if (dims.length !== 3 || dims.some((n) => !Number.isSafeInteger(n) || n < 1 || n > 4096))
-    throw new HedgeError(
-      "input",
-      `${file}: input "${name}" is [${["batch", ...dims.map((n) => n || "?")].join(", ")}], expected [batch, channels, height, width] with fixed sizes.`,
-      "Export the model with a static image size.",
-    );
-  return dims;
-}
-
-function checkOutputs({ builder, file }: ImportContext, { exit, cut, classes }: HybridMetadata): void {
-  for (const name of [exit.logits, cut])
-    if (!builder.has(name) || builder.tensor(name).values)
-      throw new HedgeError(
-        "input",
-        `${file}: "${name}" does not depend on the image.`,
-        "Correct hedge.cut or hedge.exits.",
-      );
-  const { shape } = builder.tensor(exit.logits);
+function checkHybrid(edge: Graph, { exit, cut, classes }: HybridMetadata, file: string): void {
+  const { shape } = tensorOf(edge, exit.logits);
   if (shape.length !== 1 || shape[0] !== classes.length)
     throw new HedgeError(
       "input",
       `${file}: the exit's logits "${exit.logits}" have the shape [${shape}] for ${classes.length} classes.`,
       "Correct hedge.classes or hedge.exits in its metadata.",
+      { code: "H108" },
     );
-  const map = builder.tensor(cut).shape;
+  const map = tensorOf(edge, cut).shape;
   if (map.length !== 3)
     throw new HedgeError(
       "input",
       `${file}: the cut "${cut}" has the shape [${map}], and a cut goes through a feature map [channels, height, width].`,
       "Correct hedge.cut in its metadata.",
+      { code: "H108" },
     );
 }

@@ -38,6 +38,17 @@ export interface HybridMetadata {
   readonly input: z.infer<typeof input>;
 }
 
+/** Whether the file says anything of itself. */
+export function hasMetadata(model: OnnxModel): boolean {
+  return model.metadataProps.some(({ key }) => key?.startsWith("hedge."));
+}
+
+/** A name for people, where this is one. */
+export function printableName(text: string | undefined): string | undefined {
+  const parsed = printable.safeParse(text);
+  return parsed.success ? parsed.data : undefined;
+}
+
 /** @throws HedgeError when a key is missing or malformed. */
 export function readMetadata(model: OnnxModel, file: string): HybridMetadata {
   const entries = new Map(model.metadataProps.map((entry) => [entry.key ?? "", entry.value ?? ""]));

@@ -44,13 +44,17 @@ function both({ op, scale, zero, bits, attributes }: Spec, weights: readonly num
 const plain = (values: Iterable<number>) => Array.from(values, (v) => v + 0);
 
 function byReference({ graph }: OnnxModel, x: readonly number[]): [number[], number[]] {
-  const context = new ImportContext("m.onnx", "m");
+  const options = { file: "m.onnx", opset: 13, outputs: new Set<string>(), names: new Set<string>() };
+  const context = new ImportContext("m", options);
   for (const tensor of graph.initializer) context.constants.set(tensor.name!, readNumbers(tensor, "m.onnx"));
-  context.builder.input("x", [x.length]);
+  context.input("x", [x.length], [0]);
   for (const each of graph.node) importNode(context, each, new Set());
   const values = runGraph(context.builder.build(["y"]), x);
-  return [plain(values.get("y")!), plain(context.constants.get("weights")!.data)];
+  return [single(values.get("y")!), single(context.constants.get("weights")!.data)];
 }
+
+/** As a float32 runtime gives them out. */
+const single = (values: Float64Array) => plain(values.map(Math.fround));
 
 async function byOnnxruntime(parts: OnnxModel, x: readonly number[]): Promise<[number[], number[]]> {
   const session = await OrtModel.open(encodeModel(expandQuantizers(parts, "m.onnx")), "m.onnx");

@@ -28,7 +28,7 @@ export const conv: Operator = {
     if (inputs * geometry.group !== x!.shape[0])
       fail(node, `weights expect ${inputs * geometry.group} input channels, the input has ${x!.shape[0]}`);
     if (bias && (bias.shape.length !== 1 || bias.shape[0] !== outputs))
-      fail(node, `bias is [${bias.shape}] for ${outputs} output channels`);
+      fail(node, `bias has ${bias.shape[0]} values for ${outputs} output channels`);
     return [outputs, ...windowCounts(node, x!.shape, geometry)];
   },
   grid(node, [x, w, bias]) {

@@ -10,7 +10,7 @@ export const gemm: Operator = {
     if (w!.shape.length !== 2 || w!.shape[1] !== x!.shape[0])
       fail(node, `weights are [${w!.shape}], expected [outputs, ${x!.shape[0]}]`);
     if (bias && (bias.shape.length !== 1 || bias.shape[0] !== w!.shape[0]))
-      fail(node, `bias is [${bias.shape}] for ${w!.shape[0]} outputs`);
+      fail(node, `bias has ${bias.shape[0]} values for ${w!.shape[0]} outputs`);
     return [w!.shape[0]!];
   },
   grid: (_node, [x, w, bias]) => productGrid(x!, w!, bias),

@@ -23,15 +23,16 @@ export function windowOf(node: Node, kernel: readonly number[] = numbersOf(node,
 /** Rows and columns of the result; fails where not one window fits. */
 export function windowCounts(
   node: Node,
-  [, height, width]: readonly number[],
+  shape: readonly number[],
   { kernel, strides, pads, dilations }: Window,
 ): [number, number] {
+  const [, height, width] = shape;
   const [rows, columns] = [0, 1].map((axis) => {
     const size = (axis === 0 ? height! : width!) + pads[axis]! + pads[axis + 2]!;
     const reach = (kernel[axis]! - 1) * dilations[axis]! + 1;
     return Math.floor((size - reach) / strides[axis]!) + 1;
   });
-  if (!(rows! >= 1 && columns! >= 1)) fail(node, `a ${kernel[0]}x${kernel[1]} window does not fit into its input`);
+  if (!(rows! >= 1 && columns! >= 1)) fail(node, `a ${kernel[0]}x${kernel[1]} kernel does not fit into [${shape}]`);
   return [rows!, columns!];
 }
 

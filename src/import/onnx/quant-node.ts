@@ -29,7 +29,7 @@ export interface QuantRange {
  */
 export function rangeOfNode(node: OnnxNode, bits: number, narrowByDefault: 0 | 1 = 1): QuantRange {
   if (!Number.isInteger(bits) || bits < 1 || bits > 32)
-    throw new Unsupported(`its bit width is ${bits}`, "Use 1 to 32 bits.");
+    throw new Unsupported(`its bit width is ${bits}`, "Use 1 to 32 bits.", "H204");
   const signed = intAttribute(node, "signed", 1) === 0 ? 0 : 1;
   const narrow = intAttribute(node, "narrow", narrowByDefault) === 0 ? 0 : 1;
   const bipolar = bits === 1 && signed === 1;
@@ -46,6 +46,7 @@ export function roundingOfNode(node: OnnxNode, byDefault = "ROUND"): string {
   throw new Unsupported(
     `its rounding mode is ${JSON.stringify(mode)}`,
     `Use one of ${Object.keys(ROUNDING).join(", ")}.`,
+    "H204",
   );
 }
 
@@ -53,5 +54,5 @@ export function roundingOfNode(node: OnnxNode, byDefault = "ROUND"): string {
 export function checkScales(scales: ArrayLike<number>): void {
   for (const scale of Array.from(scales))
     if (!(scale > 0 && scale < Number.POSITIVE_INFINITY))
-      throw new Unsupported(`its scale ${scale} is not positive`, "Use positive scales.");
+      throw new Unsupported(`its scale ${scale} is not positive`, "Use positive scales.", "H204");
 }

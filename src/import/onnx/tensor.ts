@@ -132,10 +132,22 @@ export function readTensor(tensor: OnnxTensor, where: string): TensorData {
   return { dims, type, data };
 }
 
-/** As `readTensor`, with every value as a number (float64); a HedgeError for an int64 beyond 2^53. */
-export function readNumbers(tensor: OnnxTensor, where: string): { dims: readonly number[]; data: Float64Array } {
-  const { dims, data } = readTensor(tensor, where);
-  const out = Float64Array.from(data as Iterable<number | bigint>, Number);
+/** As `TensorData`, with every value as a number. */
+export interface NumberData {
+  readonly dims: readonly number[];
+  readonly type: DataTypeName;
+  readonly data: Float64Array;
+}
+
+/** Exporters write the largest int64 for "up to the end", the smallest for "down to the start". */
+const INT64_ENDS: ReadonlySet<number> = new Set([2 ** 63, -(2 ** 63)]);
+
+/** As `readTensor`, with every value as a number (float64); a HedgeError for an int64 beyond 2^53 that is not the type's last. */
+export function readNumbers(tensor: OnnxTensor, where: string): NumberData {
+  const { dims, type, data } = readTensor(tensor, where);
+  let out = Float64Array.from(data as Iterable<number | bigint>, Number);
+  if (data instanceof BigInt64Array)
+    out = out.map((value) => (INT64_ENDS.has(value) ? Math.sign(value) * Number.MAX_SAFE_INTEGER : value));
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     const odd = out.find((value) => !Number.isSafeInteger(value));
     if (odd !== undefined) {
@@ -147,7 +159,7 @@ export function readNumbers(tensor: OnnxTensor, where: string): { dims: readonly
       );
     }
   }
-  return { dims, data: out };
+  return { dims, type, data: out };
 }
 
 /** A tensor with its values in raw_data (little-endian). Every type but FLOAT16, which has no typed array. */

@@ -1,0 +1,94 @@
+/** Nodes -> graph: every node's import function in turn, and all that does not compile in one error. */
+import type { Problem } from "../diagnostics.ts";
+import { HedgeError } from "../errors.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { Grid } from "../graph/grid.ts";
+import { verifyGraph } from "../graph/verify.ts";
+import { describe, ImportContext } from "./context.ts";
+import type { ModelInput } from "./model-input.ts";
+import { isStandardDomain } from "./onnx/attributes.ts";
+import { readNumbers } from "./onnx/tensor.ts";
+import type { OnnxModel, OnnxNode } from "./onnx/types.ts";
+import { Unsupported } from "./onnx/unsupported.ts";
+import { nameOutputs } from "./outputs.ts";
+import { importNode } from "./registry.ts";
+
+/** More are counted, not listed. */
+const MAX_LISTED = 20;
+
+export interface GraphSource {
+  readonly model: OnnxModel;
+  readonly file: string;
+  readonly name: string;
+  /** In an order in which inputs come first. */
+  readonly nodes: readonly OnnxNode[];
+  readonly input: ModelInput;
+  readonly outputs: readonly string[];
+  /** Of the input, where it is known. */
+  readonly grid?: Grid | undefined;
+}
+
+/** The orders of an image's axes: as the file declares them, or channels first where it declares them last. */
+export type Layout = "declared" | "HWC";
+/** From [batch, C, H, W] to [batch, H, W, C]. */
+const CHANNELS_LAST = [0, 2, 3, 1];
+
+/** @throws HedgeError (input) that lists every node that does not compile, with the reason */
+export function buildGraph(source: GraphSource, layout: Layout = "declared"): Graph {
+  const context = contextOf(source);
+  const { name, dims } = source.input;
+  if (layout === "HWC")
+    context.input(
+      name,
+      [0, 3, 1, 2].map((axis) => dims[axis]!),
+      CHANNELS_LAST,
+      source.grid,
+    );
+  else context.input(name, dims, [...dims.keys()], source.grid);
+
+  const problems: Problem[] = [];
+  /** Tensors that are missing because of a problem: what reads them is no problem of its own. */
+  const missing = new Set<string>();
+  for (const node of source.nodes) {
+    const problem = attempt(context, node, missing);
+    if (problem) problems.push(problem);
+    if (problem || node.input.some((input) => missing.has(input)))
+      for (const output of node.output) missing.add(output);
+  }
+  if (problems.length > 0) throw unsupported(source.file, problems);
+  return verifyGraph(nameOutputs(context, source.outputs, source.file));
+}
+
+function contextOf({ model, file, name, nodes, outputs }: GraphSource): ImportContext {
+  const opset = Number(model.opsetImport.find(({ domain }) => isStandardDomain(domain))?.version ?? 1);
+  const names = new Set(nodes.flatMap((node) => [...node.input, ...node.output]));
+  const context = new ImportContext(name, { file, opset, outputs: new Set(outputs), names });
+  for (const tensor of model.graph.initializer)
+    if (names.has(tensor.name ?? "")) context.constants.set(tensor.name ?? "", readNumbers(tensor, file));
+  return context;
+}
+
+function attempt(context: ImportContext, node: OnnxNode, missing: ReadonlySet<string>): Problem | undefined {
+  try {
+    importNode(context, node, missing);
+    return undefined;
+  } catch (error) {
+    const known = error instanceof Unsupported || (error instanceof HedgeError && error.kind === "input");
+    if (!known) throw error;
+    const message = error.message.replace(/\.$/, "");
+    return { code: error.code ?? "H202", node: describe(node), message, remedy: error.remedy };
+  }
+}
+
+function unsupported(file: string, problems: readonly Problem[]): HedgeError {
+  const listed = problems.slice(0, MAX_LISTED);
+  const list = listed.map(({ node, message, remedy }) => `  ${node}: ${message}. ${remedy}`);
+  if (problems.length > MAX_LISTED) list.push(`  and ${problems.length - MAX_LISTED} more`);
+  const plural = problems.length === 1 ? "One node does" : `${problems.length} nodes do`;
+  return new HedgeError(
+    "input",
+    `${file}: ${plural} not compile for the device:\n${list.join("\n")}`,
+    "Change them and export the model again, or move the cut (metadata hedge.cut) in front of them.",
+    { code: problems[0]!.code, problems },
+  );
+}
