@@ -8,6 +8,7 @@ import { draftLaneConv } from "./lane-conv.ts";
 import { draftNativeBinaryConv } from "./native-binary-conv.ts";
 import { draftNativeImageConv } from "./native-image-conv.ts";
 import { draftPointwise } from "./pointwise.ts";
+import type { KernelProfile } from "./profile.ts";
 import type { Kernels } from "./select.ts";
 import { draftTable } from "./table.ts";
 
@@ -54,10 +55,6 @@ const PORTABLE: Kernels = [
   [gridConv, binaryConv, exitPool, copy, table],
   [laneConv, pointwise],
 ];
-
-/** Whether all layers run in the module, or those that the host has a kernel for outside of it. */
-export type KernelProfile = "portable" | "native";
-export const KERNEL_PROFILES: readonly KernelProfile[] = ["portable", "native"];
 
 export const KERNELS: Readonly<Record<KernelProfile, Kernels>> = {
   portable: PORTABLE,

@@ -4,12 +4,13 @@ import { draftInput } from "./copy.ts";
 import { bufferName, type Draft, INPUT_BUFFER, noKernel } from "./draft.ts";
 import { draftEndings, type Ending } from "./endings.ts";
 import { entropyTables, RESULT_BUFFER } from "./exit.ts";
-import { KERNELS, type KernelProfile } from "./kernels.ts";
+import { KERNELS } from "./kernels.ts";
 import { type InputLayout, Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
 import { type Item, orderItems } from "./order.ts";
 import { findAliases, placeDrafts } from "./place.ts";
 import type { Layer, NativeLayer, Plan, PlannedLayer, WeightSlice } from "./plan.ts";
+import type { KernelProfile } from "./profile.ts";
 import { type Refusal, readsOf, Selection } from "./select.ts";
 
 const THRESHOLD_BUFFER = bufferName("threshold");
@@ -25,7 +26,7 @@ export interface PlanOptions {
   /** The order in which the host writes an image. */
   readonly inputLayout?: InputLayout;
   /** "native": layers that the host has a kernel for are left to it. */
-  readonly kernels?: KernelProfile;
+  readonly kernels?: KernelProfile | undefined;
 }
 
 /**
