@@ -1,6 +1,6 @@
-/** Reading files that somebody names: regular ones only, and of a size that was agreed before. */
+/** Files that somebody names: read when they are regular and of a size that was agreed before. */
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, writeFile } from "node:fs/promises";
 import { HedgeError } from "./errors.ts";
 
 /** A file that can be read, and its size when it was opened. */
@@ -59,5 +59,18 @@ export async function readCapped(path: string, limit: number, remedy: string): P
     return await readStart(path, file, file.bytes);
   } finally {
     await file.handle.close();
+  }
+}
+
+/** Writes a file that somebody names. @throws HedgeError (input) when it cannot be written */
+export async function writeNamed(path: string, content: Uint8Array | string): Promise<void> {
+  try {
+    await writeFile(path, content);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === undefined) throw cause;
+    throw new HedgeError("input", `${path} cannot be written (${code}).`, "Name a file in a folder that exists.", {
+      cause,
+    });
   }
 }

@@ -32,10 +32,10 @@ export function register(program: Command): void {
     .option("-s, --seed <number>", "of the random weights", integer(0, 2 ** 32 - 1), 1)
     .addHelpText("after", "\nExample:\n  hedge zoo ds-cnn --flavour brevitas --bits 4W4A -o ds-cnn.onnx")
     .action(async (name: string | undefined, options: ZooCommandOptions, command: Command) => {
-      const [{ zooList, zooModel }, { encodeModel }, { writeFile }] = await Promise.all([
+      const [{ zooList, zooModel }, { encodeModel }, { writeNamed }] = await Promise.all([
         import("../zoo/zoo.ts"),
         import("../import/onnx/codec.ts"),
-        import("node:fs/promises"),
+        import("../files.ts"),
       ]);
       if (name === undefined) {
         const networks = zooList();
@@ -46,15 +46,7 @@ export function register(program: Command): void {
       }
       const bytes = encodeModel(zooModel(name, options));
       const file = options.out ?? `${name}.onnx`;
-      try {
-        await writeFile(file, bytes);
-      } catch (cause) {
-        const { HedgeError } = await import("../errors.ts");
-        const { code } = cause as NodeJS.ErrnoException;
-        throw new HedgeError("input", `${file} cannot be written (${code}).`, "Name a file in a folder that exists.", {
-          cause,
-        });
-      }
+      await writeNamed(file, bytes);
       printResult(globalOptions(command), { file, bytes: bytes.length }, () => `${file}, ${bytes.length} B`);
     });
 }

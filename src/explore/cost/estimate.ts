@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import type { Bundle } from "../../bundle/bundle.ts";
 import { weightLoader } from "../../engine/edge-engine.ts";
+import { HedgeError } from "../../errors.ts";
 import { MCU_BUILD } from "./code-pages.ts";
 import { BYTES, countedModule } from "./counted-module.ts";
 import { compileMetacode, type Metacode } from "./metacode.ts";
@@ -38,6 +39,8 @@ export interface StepEstimate {
   readonly instructions: Readonly<Record<CostMachine, number>>;
   /** Operations that wasm3 dispatches. */
   readonly dispatches: number;
+  /** Functions of the module that run, by their index behind the imported ones. */
+  readonly functions: readonly number[];
 }
 
 /** What one step ran: counts by function and instruction, and bytes that were moved. */
@@ -53,17 +56,41 @@ interface StepCounts {
  * @param bundle one that the compiler of this version made
  */
 export function estimateInstructions(bundle: Bundle): StepEstimate[] {
-  const code = decodeWasm(bundle.edgeWasm);
-  const metacode = compileMetacode(code, MCU_BUILD);
-  return countSteps(bundle, code).map((step, index) => ({
-    step: index,
-    instructions: {
-      x86: instructionsOf(code, metacode, step, "x86"),
-      x86Popcnt: instructionsOf(code, metacode, step, "x86Popcnt"),
-      arm: instructionsOf(code, metacode, step, "arm"),
-    },
-    dispatches: dispatchesOf(metacode, step),
-  }));
+  return estimateSteps(bundle).steps;
+}
+
+/**
+ * As `estimateInstructions`, with what it rests on.
+ * @throws HedgeError (input) for a module of which the cost is not known: one that calls native kernels, or that another compiler made
+ */
+export function estimateSteps(bundle: Bundle): { code: WasmCode; metacode: Metacode; steps: StepEstimate[] } {
+  const { code, metacode } = understand(bundle);
+  const steps = countSteps(bundle, code).map((counts, step): StepEstimate => {
+    const on = (machine: CostMachine): number => instructionsOf(code, metacode, counts, machine);
+    return {
+      step,
+      instructions: { x86: on("x86"), x86Popcnt: on("x86Popcnt"), arm: on("arm") },
+      dispatches: dispatchesOf(metacode, counts),
+      functions: counts.counts.flatMap((row, f) => (row[0]! > 0 ? [f] : [])),
+    };
+  });
+  return { code, metacode, steps };
+}
+
+function understand({ edgeWasm, manifest }: Bundle): { code: WasmCode; metacode: Metacode } {
+  try {
+    const code = decodeWasm(edgeWasm);
+    if (code.imports.length > 1) throw new RangeError("it calls kernels of its host");
+    return { code, metacode: compileMetacode(code, MCU_BUILD) };
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new HedgeError(
+      "input",
+      `The cost of edge.wasm of ${manifest.name} is not known: ${cause.message}.`,
+      "Compile the model with this version of Hedge, with portable kernels.",
+      { cause },
+    );
+  }
 }
 
 function countSteps(bundle: Bundle, code: WasmCode): StepCounts[] {

@@ -1,0 +1,52 @@
+/** An analysis for people: totals, and the share of a board's budget. */
+import { type Board, budgetOf } from "../../boards/boards.ts";
+import type { Analysis, LayerAnalysis } from "./analysis.ts";
+
+export const COLUMNS = [
+  "layer",
+  "kind",
+  "MACs binary",
+  "low-bit",
+  "8-bit",
+  "RAM B",
+  "weight B",
+  "metacode B",
+  "instructions",
+  "energy nJ",
+] as const;
+
+export function layerCells({ macs, instructions, ...layer }: LayerAnalysis): (string | number)[] {
+  return [
+    layer.name,
+    layer.kind,
+    macs.binary.toLocaleString("en"),
+    macs.lowBit.toLocaleString("en"),
+    macs.byte.toLocaleString("en"),
+    layer.ramBytes ?? "",
+    layer.flashBytes,
+    layer.metacodeBytes,
+    instructions.arm.toLocaleString("en"),
+    (layer.energyPicojoules / 1000).toFixed(1),
+  ];
+}
+
+export function totalLines(analysis: Analysis, board: Board | undefined): string[] {
+  const { name, digest, macs, ram, flash, instructions, energyPicojoules } = analysis;
+  const budget = board && budgetOf(board);
+  const share = (bytes: number, of: number | undefined): string =>
+    of === undefined ? "" : `, ${((100 * bytes) / of).toFixed(0)} % of the ${of} that ${board!.name} has left`;
+  const million = (count: number): string => (count / 1e6).toFixed(1);
+  return [
+    `${name}  ${digest.slice(0, 16)}`,
+    `MACs          ${macs.binary.toLocaleString("en")} binary, ${macs.lowBit.toLocaleString("en")} low-bit, ${macs.byte.toLocaleString("en")} 8-bit`,
+    `RAM           ${ram.total} B = linear memory ${ram.linear} + code ${ram.code} + wasm3's stack ${ram.stack} and structures ${ram.structures}${share(ram.total, budget?.ram)}`,
+    `flash         ${flash.total} B = module ${flash.module} + weights ${flash.weights}${share(flash.total, budget?.flash)}`,
+    `instructions  ${million(instructions.arm)} million on a Cortex-M4 (x86-64: ${million(instructions.x86)})${board ? time(analysis, board) : ""}`,
+    `energy        ${(energyPicojoules / 1e6).toFixed(2)} uJ by the table of the CDHNN paper, communication not counted`,
+    ...(board?.notes ? [`note          ${board.notes}`] : []),
+  ];
+}
+
+function time({ instructions }: Analysis, { clockMHz, name }: Board): string {
+  return `, at least ${(instructions.arm / clockMHz / 1e6).toFixed(2)} s on ${name} (${clockMHz} MHz, an instruction a cycle)`;
+}
