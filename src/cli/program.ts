@@ -3,6 +3,8 @@
  * help stays quick.
  */
 import { Command } from "commander";
+import { register as analyze } from "./analyze.ts";
+import { register as boards } from "./boards.ts";
 import { register as broker } from "./broker.ts";
 import { register as compile } from "./compile.ts";
 import { register as data } from "./data.ts";
@@ -18,6 +20,7 @@ import { register as zoo } from "./zoo.ts";
 const COMMANDS: readonly ((program: Command) => void)[] = [
   compile,
   inspect,
+  analyze,
   run,
   evaluate,
   worker,
@@ -25,6 +28,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   demo,
   data,
   zoo,
+  boards,
   exitCodes,
 ];
 
