@@ -43,7 +43,7 @@ describe("sums and concatenations", () => {
     const { text, notes, error, grid } = aligned(pair([0.03, 0.0157], add));
     expect(text.slice(2)).toEqual(["q1.stored = quant(q1)", "y = add(q0,q1.stored)"]);
     expect(notes.map(({ node, message }) => [node, message])).toEqual([
-      ["q1", `It is rounded to 16-bit integers of ${0.03 / 2 ** 8}, to be stored.`],
+      ["q1", `"q1" is rounded to 16-bit integers of ${0.03 / 2 ** 8}, to be stored.`],
     ]);
     expect(grid?.step).toBe(0.03 / 2 ** 8);
     expect(error).toBeGreaterThan(0);

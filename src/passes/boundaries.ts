@@ -39,27 +39,106 @@ export function boundariesOf(
       ? { rising: true, min: grid.min, max: grid.max, lowest: first, highest: last }
       : { rising: false, min: -grid.max, max: -grid.min, lowest: last, highest: first };
   });
-  const count = levels.length;
-  const frameOf = (i: number) => frames[Math.floor(i / count)]!;
-  const low = Float64Array.from({ length: channels * count }, (_, i) => frameOf(i).min);
-  const high = Float64Array.from({ length: channels * count }, (_, i) => frameOf(i).max + 1);
-  for (let rounds = Math.ceil(Math.log2(grid.max - grid.min + 2)); rounds > 0; rounds--) {
-    const middle = low.map((least, i) => Math.floor((least + high[i]!) / 2));
-    // Where a search has ended behind the last integer, the function is asked for the last one, and the answer not used.
-    const inside = middle.map((p, i) => Math.min(p, frameOf(i).max) * (frameOf(i).rising ? 1 : -1));
-    const level = levelOf(inside);
-    for (let i = 0; i < level.length; i++) {
-      if (low[i]! >= high[i]!) continue;
-      if (level[i]! >= levels[i % count]!) high[i] = middle[i]!;
-      else low[i] = middle[i]! + 1;
-    }
-  }
-  return {
-    levels,
-    channels: frames.map((frame, c) => ({ ...frame, reached: low.slice(c * count, (c + 1) * count) })),
-  };
+  const search = new Search(frames, levels, levelOf);
+  // The ends first: between them most functions are lines, and a guess saves nearly all of the search.
+  search.run([0, levels.length - 1]);
+  search.guess();
+  search.run(levels.keys());
+  return { levels, channels: frames.map((frame, c) => ({ ...frame, reached: search.reached(c) })) };
 }
 
+type Frame = Omit<ChannelBoundaries, "reached">;
+
+/** Brackets around all boundaries at once: the level is not reached below `low`, and is at `high`. */
+class Search {
+  readonly #low: Float64Array;
+  readonly #high: Float64Array;
+
+  constructor(
+    private readonly frames: readonly Frame[],
+    private readonly levels: readonly number[],
+    private readonly levelOf: LevelFunction,
+  ) {
+    const bound = (of: (frame: Frame) => number) =>
+      Float64Array.from({ length: frames.length * levels.length }, (_, i) => of(this.#frameOf(i)));
+    this.#low = bound(({ min }) => min);
+    this.#high = bound(({ max }) => max + 1);
+  }
+
+  reached(c: number): Float64Array {
+    return this.#low.slice(c * this.levels.length, (c + 1) * this.levels.length);
+  }
+
+  #frameOf(i: number): Frame {
+    return this.frames[Math.floor(i / this.levels.length)]!;
+  }
+
+  /** Bisects the boundaries of some of the levels, by index. */
+  run(wanted: Iterable<number>): void {
+    const each = this.#indices(wanted);
+    while (each.some((i) => this.#low[i]! < this.#high[i]!))
+      this.#ask(each, (i) => Math.floor((this.#low[i]! + this.#high[i]!) / 2));
+  }
+
+  /** Asks on both sides of where a line through a channel's first and last boundary would have each of the others. */
+  guess(): void {
+    const count = this.levels.length;
+    const [first, last] = [this.levels[0]!, this.levels.at(-1)!];
+    const line = this.#low.map((_, i) => {
+      const start = i - (i % count);
+      const [from, to] = [this.#low[start]!, this.#low[start + count - 1]!];
+      return from + Math.round(((this.levels[i % count]! - first) * (to - from)) / Math.max(1, last - first));
+    });
+    const all = this.#indices(this.levels.keys());
+    for (const offset of [-2, 1]) this.#ask(all, (i) => line[i]! + offset);
+  }
+
+  /** Of these levels' boundaries in every channel. */
+  #indices(levels: Iterable<number>): Int32Array {
+    const some = [...new Set(levels)];
+    const of = (at: number) => Math.floor(at / some.length) * this.levels.length + some[at % some.length]!;
+    return Int32Array.from({ length: this.frames.length * some.length }, (_, at) => of(at));
+  }
+
+  /** Narrows the brackets by the levels at these points; where one lies outside of its bracket nothing is learnt. */
+  #ask(each: Int32Array, pointOf: (i: number) => number): void {
+    const points = Float64Array.from(each, pointOf);
+    const perChannel = each.length / this.frames.length;
+    const integers = points.map((p, at) => {
+      const { rising, min, max } = this.frames[Math.floor(at / perChannel)]!;
+      return Math.min(Math.max(p, min), max) * (rising ? 1 : -1);
+    });
+    const level = this.levelOf(integers);
+    for (let at = 0; at < each.length; at++) {
+      const [i, p] = [each[at]!, points[at]!];
+      if (p < this.#low[i]! || p >= this.#high[i]!) continue;
+      if (level[at]! >= this.levels[i % this.levels.length]!) this.#high[i] = p;
+      else this.#low[i] = p + 1;
+    }
+  }
+}
+
+/**
+ * How many boundaries another rising or falling function has elsewhere, in each channel.
+ * @param levelOf of as many channels
+ */
+export function movedBoundaries({ levels, channels }: Boundaries, levelOf: LevelFunction): number[] {
+  const level = levelOf(
+    Float64Array.from(
+      channels.flatMap(({ rising, min, max, reached }) =>
+        [...reached].flatMap((p) => [p - 1, p].map((q) => Math.min(Math.max(q, min), max) * (rising ? 1 : -1))),
+      ),
+    ),
+  );
+  return channels.map(({ min, max, reached }, c) => {
+    const at = (i: number): number => 2 * (c * levels.length + i);
+    return levels.filter((wanted, i) => {
+      const early = reached[i]! > min && level[at(i)]! >= wanted;
+      const late = reached[i]! <= max && level[at(i) + 1]! < wanted;
+      return early || late;
+    }).length;
+  });
+}
 /** The clip around lines: the smallest and the largest level of any channel. */
 export function levelRange({ channels }: Boundaries): { low: number; high: number } {
   return {

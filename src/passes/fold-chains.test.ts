@@ -67,7 +67,8 @@ describe("foldChains", () => {
     // 0.1 * (10 - 10.5) / sqrt(2) + beta is zero up to rounding.
     const tiny = batchNorm(builder, "x", [0.1], [(0.1 * 0.5) / Math.sqrt(2.00001)], [10.5]);
     builder.node("bipolarQuant", [tiny], "y", { scale: 1 });
-    const graph = builder.build(["y"]);
+    // Two outputs: a hybrid model.
+    const graph = builder.build(["y", builder.node("relu", ["x"], "cut")]);
     const levels = new Set([0, 1e-9, -1e-9].map((nudge) => outcome(graph, nudge)));
     expect(levels.has("refused")).toBe(true);
   });
@@ -242,7 +243,7 @@ describe("what a chain becomes", () => {
     const { ops: after, notes, differing } = folded(each);
     expect(after[0]).toBe("requant");
     expect(notes.map(({ node, message }) => [node, message])).toEqual([
-      ["y", "No requantisation of 31 bits gives every boundary between levels: 100 of 200 lie elsewhere."],
+      ["y", 'No requantisation of 31 bits is "y" at every boundary between levels: 100 of 200 lie elsewhere.'],
     ]);
     expect(differing).toBe(100);
   });

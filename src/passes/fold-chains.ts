@@ -10,7 +10,7 @@ import { type Graph, type Node, numberOr, perChannelOf, tensorOf } from "../grap
 import { type Grid, isExact, isPowerOfTwo, largestInteger } from "../graph/grid.ts";
 import { operatorOf } from "../graph/operators/index.ts";
 import { integersOf, MAX_TABLE } from "../graph/operators/lut.ts";
-import { type Boundaries, boundariesOf } from "./boundaries.ts";
+import { type Boundaries, boundariesOf, movedBoundaries } from "./boundaries.ts";
 import { type Folded, lutOf, requantOf, thresholdOf } from "./folded.ts";
 import { isQuantiser, type Levels, levelsOf } from "./levels.ts";
 import type { Notes } from "./notes.ts";
@@ -20,7 +20,7 @@ import { evaluatePointwise, type Pointwise, type Precision, pointwiseOf } from "
 const MAX_LEVELS = 16;
 const FEW_LEVELS = 4;
 /** Levels of which each boundary is looked for; of more (16 bits), as many, evenly spread. */
-const MAX_BOUNDARIES = 1024;
+const MAX_BOUNDARIES = 256;
 /** The largest integer that bisection takes. */
 const MAX_INTEGER = 2 ** 31;
 
@@ -143,30 +143,24 @@ function levelFunction(fold: Fold, precision: Precision): (integers: Float64Arra
 }
 
 /**
- * Where float32 rounding decides about a level, runtimes need not agree with the module. Grids of powers of two promise that they do:
- * there it is an error. Elsewhere they agree within a tolerance anyway: a note.
+ * Where float32 rounding decides about a level, runtimes need not agree with the module. Hybrid models promise that they do, for their cloud
+ * runs on one: there it is an error, on grids of powers of two. Elsewhere they agree within a tolerance anyway: a note.
  */
 function decidedByRounding(fold: Fold, boundaries: Boundaries): string | undefined {
-  const { graph, quantiser, chain, grid, channels } = fold;
-  if (chain.nodes.length === 0) return undefined;
-  const single = boundariesOf(grid, channels, boundaries.levels, levelFunction(fold, "single"));
-  const differing = boundaries.channels.map(
-    ({ reached }, c) => reached.filter((p, i) => p !== single.channels[c]!.reached[i]).length,
-  );
-  const c = differing.findIndex((count) => count > 0);
+  const { graph, quantiser, chain, grid, channels, levels } = fold;
+  if (chain.nodes.length === 0 || levels.count - 1 > MAX_BOUNDARIES) return undefined;
+  const moved = movedBoundaries(boundaries, levelFunction(fold, "single"));
+  const c = moved.findIndex((count) => count > 0);
   if (c < 0) return undefined;
-  const node = chain.nodes.findLast(({ op }) => op === "batchNorm") ?? chain.nodes.at(-1)!;
-  if (!isExact(grid) || !isPowerOfTwo(tensorOf(graph, quantiser.output).grid!.step)) {
-    const [some, all] = [differing.reduce((sum, n) => sum + n), boundaries.levels.length * channels];
-    return `Rounding to float32 moves ${some} of ${all} boundaries between levels behind node "${node.name}".`;
+  const promised = graph.outputs.length > 1 && isExact(grid) && isPowerOfTwo(levels.scale);
+  if (!promised) {
+    const [some, all] = [moved.reduce((sum, n) => sum + n), boundaries.levels.length * channels];
+    return `Rounding to float32 moves ${some} of ${all} boundaries between levels of "${quantiser.name}".`;
   }
-  const { rising, reached } = boundaries.channels[c]!;
-  const other = single.channels[c]!.reached;
-  const i = reached.findIndex((p, index) => p !== other[index]);
-  const p = Math.min(reached[i]!, other[i]!);
+  const node = chain.nodes.findLast(({ op }) => op === "batchNorm") ?? chain.nodes.at(-1)!;
   throw new HedgeError(
     "input",
-    `Node "${node.name}" puts channel ${c} of "${chain.source.name}" so close to a quantisation boundary at ${(rising ? p : -p) * grid.step} that float32 rounding decides it.`,
+    `Node "${node.name}" puts channel ${c} of "${chain.source.name}" so close to a quantisation boundary that float32 rounding decides it.`,
     "Move the batch norm's bias by a thousandth of the input's step (our trainer's export does so).",
     { code: "H301" },
   );

@@ -60,23 +60,24 @@ export function requantOf(fold: Fold, boundaries: Boundaries, wanted: "exact" | 
   const { graph, quantiser, chain, levels } = fold;
   if (!Number.isInteger(levels.offset)) return undefined;
   const { low, high } = levelRange(boundaries);
-  const steps = stepsOf(boundaries);
   const range = { low: low + levels.offset, high: high + levels.offset, scale: levels.scale };
-  const sampled = boundaries.levels.length < levels.count - 1;
-  const looked = sampled ? `Of ${levels.count - 1} boundaries ${boundaries.levels.length} were compared.` : "";
+  const steps = stepsOf(boundaries);
   if (wanted === "exact") {
-    const fit = sampled ? undefined : fitLines(steps);
+    // Where not all boundaries were looked for, halves are where the quantiser's own rounding has them.
+    const own = () => ownRounding(graph, quantiser, chain, levels, boundaries);
+    const sampled = boundaries.levels.length < levels.count - 1;
+    const first = sampled ? own() : undefined;
+    if (first) return requant(first, range, first.rounding, first.zero);
+    const fit = fitLines(steps);
     if (fit) return requant(affine(fit, boundaries, levels.offset), range, "FLOOR", 0);
-    const own = ownRounding(graph, quantiser, chain, levels, boundaries);
-    if (own) return requant(own, range, own.rounding, own.zero);
-    const close = sampled ? fitLines(steps) : undefined;
-    return close && { ...requant(affine(close, boundaries, levels.offset), range, "FLOOR", 0), note: looked };
+    const last = own();
+    return last && requant(last, range, last.rounding, last.zero);
   }
   const fit = closestLines(steps);
   if (!fit) return undefined;
-  const moved = steps.reduce((sum, each, c) => sum + movedBoundaries(each, fit, c), 0);
+  const moved = steps.reduce((sum, each, c) => sum + missed(each, fit, c), 0);
   const all = steps.reduce((sum, { from }) => sum + from.length, 0);
-  const note = `No requantisation of 31 bits gives every boundary between levels: ${moved} of ${all} lie elsewhere.`;
+  const note = `No requantisation of 31 bits is "${quantiser.name}" at every boundary between levels: ${moved} of ${all} lie elsewhere.`;
   return { ...requant(affine(fit, boundaries, levels.offset), range, "FLOOR", 0), note };
 }
 
@@ -112,7 +113,7 @@ function requant(
   };
 }
 
-function movedBoundaries({ from, below }: Steps, { shift, lines }: Fit, c: number): number {
+function missed({ from, below }: Steps, { shift, lines }: Fit, c: number): number {
   const { multiplier, offset } = lines[c]!;
   const levelOf = (p: number): number => Math.floor((p * multiplier + offset) / 2 ** shift);
   const late = from.filter(({ p, level }) => levelOf(p) < level).length;

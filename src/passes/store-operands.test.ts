@@ -58,7 +58,7 @@ describe("storeOperands", () => {
     const { text, notes, error } = stored(builder.build(["y"]));
     expect(text.at(-1)).toBe("y = conv(biased.stored,w2)");
     expect(notes.map(({ node, message }) => [node, message])).toEqual([
-      ["biased", "It is rounded to 16-bit integers of 8, to be stored."],
+      ["biased", '"biased" is rounded to 16-bit integers of 8, to be stored.'],
     ]);
     expect(error).toBeGreaterThan(0);
     expect(error).toBeLessThanOrEqual(3 * 4);
@@ -79,7 +79,9 @@ describe("storeOperands", () => {
     builder.node("add", ["sum", "beta"], "y");
     const { text, notes, error } = stored(builder.build(["y"]));
     expect(text.slice(1)).toEqual(["y.computed = add(sum,beta)", "y = quant(y.computed)"]);
-    expect(notes.map(({ message }) => message)).toEqual([`The output is rounded to 24-bit integers of ${2 ** -12}.`]);
+    expect(notes.map(({ message }) => message)).toEqual([
+      `The output "y" is rounded to 24-bit integers of ${2 ** -12}.`,
+    ]);
     expect(error).toBeLessThanOrEqual(2 ** -13);
   });
 

@@ -69,7 +69,8 @@ function withRounded(graph: Graph, node: Node, steps: Steps, notes: Notes): Grap
     const { grid } = tensorOf(graph, name);
     const bits = grid?.step === step ? Math.min(bitsOf(grid), STORED_BITS) : STORED_BITS;
     const output = freeName(graph, builder, `${name}.stored`);
-    if (grid?.step !== step) note(notes, name, `It is rounded to ${bits}-bit integers of ${step}, to be stored.`);
+    if (grid?.step !== step)
+      note(notes, name, `"${name}" is rounded to ${bits}-bit integers of ${step}, to be stored.`);
     return builder.node("quant", [name], output, rounding(staticRange(graph, name)!, step, bits));
   };
   // Whatever else must store the same tensor reads the same integers.
@@ -100,7 +101,7 @@ function giveOutFirst(graph: Graph, notes: Notes): Graph | undefined {
   const range = staticRange(graph, output)!;
   const fits = grid && bitsOf(grid) <= OUTPUT_BITS;
   const step = fits ? grid.step : 2 ** doublings(range, 1, OUTPUT_BITS);
-  if (!fits) note(notes, output, `The output is rounded to ${OUTPUT_BITS}-bit integers of ${step}.`);
+  if (!fits) note(notes, output, `The output "${output}" is rounded to ${OUTPUT_BITS}-bit integers of ${step}.`);
   return rewriteGraph(graph, (node, builder) => {
     if (node.output !== output) {
       builder.copy(node, graph);
