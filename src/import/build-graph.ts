@@ -33,7 +33,7 @@ export type Layout = "declared" | "HWC";
 /** From [batch, C, H, W] to [batch, H, W, C]. */
 const CHANNELS_LAST = [0, 2, 3, 1];
 
-/** @throws HedgeError (input) that lists every node that does not compile, with the reason */
+/** @throws UnsupportedNodes that lists every node that does not compile, with the reason */
 export function buildGraph(source: GraphSource, layout: Layout = "declared"): Graph {
   const context = contextOf(source);
   const { name, dims } = source.input;
@@ -55,7 +55,7 @@ export function buildGraph(source: GraphSource, layout: Layout = "declared"): Gr
     if (problem || node.input.some((input) => missing.has(input)))
       for (const output of node.output) missing.add(output);
   }
-  if (problems.length > 0) throw unsupported(source.file, problems);
+  if (problems.length > 0) throw new UnsupportedNodes(source, problems, () => partialGraph(context, source, missing));
   return verifyGraph(nameOutputs(context, source.outputs, source.file));
 }
 
@@ -80,15 +80,36 @@ function attempt(context: ImportContext, node: OnnxNode, missing: ReadonlySet<st
   }
 }
 
-function unsupported(file: string, problems: readonly Problem[]): HedgeError {
-  const listed = problems.slice(0, MAX_LISTED);
-  const list = listed.map(({ node, message, remedy }) => `  ${node}: ${message}. ${remedy}`);
-  if (problems.length > MAX_LISTED) list.push(`  and ${problems.length - MAX_LISTED} more`);
-  const plural = problems.length === 1 ? "One node does" : `${problems.length} nodes do`;
-  return new HedgeError(
-    "input",
-    `${file}: ${plural} not compile for the device:\n${list.join("\n")}`,
-    "Change them and export the model again, or move the cut (metadata hedge.cut) in front of them.",
-    { code: problems[0]!.code, problems },
-  );
+/** What lies in front of the nodes that do not compile; undefined where that is nothing. */
+function partialGraph(context: ImportContext, { nodes, file }: GraphSource, missing: ReadonlySet<string>) {
+  const given = context.builder.build([]).input;
+  const isEnd = (name: string) => context.views.has(name) && context.views.get(name)!.tensor !== given;
+  const ends = nodes.filter(({ output }) => output.some((name) => missing.has(name))).flatMap(({ input }) => input);
+  const outputs = [...new Set(ends.filter(isEnd))];
+  return outputs.length > 0 ? verifyGraph(nameOutputs(context, outputs, file)) : undefined;
+}
+
+/** Nodes that do not compile, all of them. */
+export class UnsupportedNodes extends HedgeError {
+  /** All nodes that were asked for. */
+  readonly nodes: readonly OnnxNode[];
+
+  constructor(
+    { file, nodes }: GraphSource,
+    problems: readonly Problem[],
+    /** The graph in front of the nodes that do not compile, if there is one. */
+    readonly partial: () => Graph | undefined,
+  ) {
+    const listed = problems.slice(0, MAX_LISTED);
+    const list = listed.map(({ node, message, remedy }) => `  ${node}: ${message}. ${remedy}`);
+    if (problems.length > MAX_LISTED) list.push(`  and ${problems.length - MAX_LISTED} more`);
+    const plural = problems.length === 1 ? "One node does" : `${problems.length} nodes do`;
+    super(
+      "input",
+      `${file}: ${plural} not compile for the device:\n${list.join("\n")}`,
+      "Change them and export the model again, or move the cut (metadata hedge.cut) in front of them.",
+      { code: problems[0]!.code, problems },
+    );
+    this.nodes = nodes;
+  }
 }

@@ -8,7 +8,7 @@ import { buildGraph, type GraphSource } from "./build-graph.ts";
 import { edgeNodes } from "./edge-nodes.ts";
 import { type HybridMetadata, hasMetadata, printableName, readMetadata } from "./metadata.ts";
 import { findInput, type ModelInput } from "./model-input.ts";
-import type { OnnxModel } from "./onnx/types.ts";
+import type { OnnxModel, OnnxNode } from "./onnx/types.ts";
 import type { ImportOptions } from "./options.ts";
 
 export interface ImportedModel {
@@ -21,6 +21,8 @@ export interface ImportedModel {
    * that bears a name of the file holds the same elements in the same order, whatever its shape; the input of layout HWC excepted.
    */
   readonly edge: Graph;
+  /** The file's nodes behind it. */
+  readonly nodes: readonly OnnxNode[];
   readonly input: ModelInput & {
     /** The graph takes channels first what the file declares channels last. */
     readonly layout?: "HWC";
@@ -36,8 +38,7 @@ export function importModel(model: OnnxModel, file: string, options: ImportOptio
   if (hasMetadata(model)) return importHybrid(model, file, overridden(readMetadata(model, file), options, file));
   if (options.cut !== undefined || options.exits?.length) return importByOptions(model, file, options);
   const output = onlyOutput(model, file, []);
-  const { edge, input } = importPart(model, file, [output]);
-  return { name: nameOf(model, file), edge, input };
+  return { name: nameOf(model, file), ...importPart(model, file, [output]) };
 }
 
 /** As `importModel`, of hybrid models only. */
@@ -49,13 +50,13 @@ function importHybrid(model: OnnxModel, file: string, metadata: HybridMetadata) 
   const { cut, exit, input: image } = metadata;
   // Pixels are the bytes -128 ... 127.
   const pixels = { step: image.pixelStep, min: -128, max: 127 };
-  const { edge, input } = importPart(model, file, [exit.logits, cut], {
+  const { edge, ...rest } = importPart(model, file, [exit.logits, cut], {
     name: metadata.name,
     image: image.name,
     grid: pixels,
   });
   checkHybrid(edge, metadata, file);
-  return { name: metadata.name, metadata, edge: requireExact(edge), input };
+  return { name: metadata.name, metadata, edge: requireExact(edge), ...rest };
 }
 
 /** Where to cut and exit as the command line says it; classes are numbers, pixels what the input's quantiser makes of them. */
@@ -67,12 +68,13 @@ function importByOptions(model: OnnxModel, file: string, { cut, exits = [] }: Im
       `${file}: a model without hedge.* metadata takes one cut and one exit, or neither.`,
       "Give both --cut TENSOR and --exit TENSOR:entropy:THRESHOLD.",
     );
-  const { edge, input } = importPart(model, file, [exit.logits, cut]);
+  const { edge, ...rest } = importPart(model, file, [exit.logits, cut]);
+  const { name } = rest.input;
   const grid = tensorOf(edge, edge.input).grid;
   if (!grid || grid.min < -128 || grid.max > 127)
     throw new HedgeError(
       "input",
-      `${file}: its input "${input.name}" is not quantised to signed bytes.`,
+      `${file}: its input "${name}" is not quantised to signed bytes.`,
       "Put a Quant of 8 signed bits behind it, or add hedge.input to its metadata.",
       { code: "H108" },
     );
@@ -82,10 +84,10 @@ function importByOptions(model: OnnxModel, file: string, { cut, exits = [] }: Im
     output: onlyOutput(model, file, [exit.logits, cut]),
     exit: { name: "exit", ...exit },
     classes: Array.from({ length: tensorOf(edge, exit.logits).shape[0]! }, (_, i) => String(i)),
-    input: { name: input.name, pixelZero: 128, pixelStep: grid.step },
+    input: { name, pixelZero: 128, pixelStep: grid.step },
   };
   checkHybrid(edge, metadata, file);
-  return { name: metadata.name, metadata, edge: requireExact(edge), input };
+  return { name: metadata.name, metadata, edge: requireExact(edge), ...rest };
 }
 
 function overridden(metadata: HybridMetadata, { cut, exits }: ImportOptions, file: string): HybridMetadata {
@@ -120,6 +122,7 @@ function importPart(
   const { edge, layout } = known.image === undefined ? channelsFirst(source, declared) : { edge: declared };
   return {
     edge: known.grid ? edge : withInputGrid(edge),
+    nodes,
     input: { ...input, ...(layout && { layout }) },
   };
 }
