@@ -2,6 +2,7 @@
 import type { OutputsLayer } from "../plan/element-layers.ts";
 import type { Code, Expression } from "./code.ts";
 import { walk } from "./copy.ts";
+import { loadElement } from "./element.ts";
 
 /** Label, exited, entropy. */
 const HEAD_BYTES = 12;
@@ -10,18 +11,15 @@ export function emitOutputs(code: Code, layer: OutputsLayer): Expression {
   const { i32 } = code.module;
   const from = code.pointer();
   const to = code.pointer();
-  const load = (offset: number): Expression => {
-    if (layer.bytes === 4) return i32.load(offset, 1, from.get);
-    if (layer.bytes === 2) return layer.signed ? i32.load16_s(offset, 1, from.get) : i32.load16_u(offset, 1, from.get);
-    return layer.signed ? i32.load8_s(offset, 1, from.get) : i32.load8_u(offset, 1, from.get);
-  };
   const row = layer.output.address;
   const elements = layer.outputShape.reduce((a, b) => a * b, 1);
   const store = (at: number, value: Expression): Expression => i32.store(row + at, 4, code.i32(0), value);
   return code.block(
     from.set(code.i32(layer.input.address)),
     to.set(code.i32(row + HEAD_BYTES)),
-    ...walk(code, from, to, layer.loops, (f, t) => [i32.store(t, 4, to.get, load(f))]),
+    ...walk(code, from, to, layer.loops, (f, t) => [
+      i32.store(t, 4, to.get, loadElement(code, layer.element, f, from.get)),
+    ]),
     ...(layer.labels ? argMax(code, row, elements) : [store(0, code.i32(-1))]),
     store(4, code.i32(1)),
     store(8, code.i32(0)),

@@ -3,16 +3,28 @@ import type { Element } from "./element.ts";
 import type { Epilogue } from "./epilogue.ts";
 import type { LayerBase, Region } from "./plan.ts";
 
-/** Moves elements to another order: nested loops, of which the innermost comes last. */
+/** Moves elements: to another order, behind each other, into a frame. */
 export interface CopyLayer extends LayerBase {
   readonly kind: "copy";
-  readonly input: Region;
-  /** Bytes of an element. */
-  readonly bytes: 1 | 2 | 4;
-  /** Iterations of each loop, and by how many bytes each moves the two pointers. */
-  readonly loops: readonly CopyLoop[];
+  /** How an element of the output is stored. */
+  readonly element: Element;
+  /** The integer of all elements that no part writes. */
+  readonly fill?: number;
+  readonly parts: readonly CopyPart[];
 }
 
+export interface CopyPart {
+  readonly input: Region;
+  readonly element: Element;
+  /** Where in the output the part begins, in bytes. */
+  readonly to: number;
+  /** Nested, the innermost last. */
+  readonly loops: readonly CopyLoop[];
+  /** What an integer of the input is multiplied by. */
+  readonly factor: number;
+}
+
+/** How often a loop runs, and by how many bytes it moves the two pointers. */
 export interface CopyLoop {
   readonly count: number;
   readonly from: number;
@@ -52,8 +64,7 @@ export interface PointwiseOperand extends Element {
 export interface OutputsLayer extends LayerBase {
   readonly kind: "outputs";
   readonly input: Region;
-  readonly bytes: 1 | 2 | 4;
-  readonly signed: boolean;
+  readonly element: Element;
   /** Loops over the elements in row-major order. */
   readonly loops: readonly CopyLoop[];
   /** Whether the label is the largest element's index; else it is -1. */

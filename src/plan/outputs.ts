@@ -1,6 +1,6 @@
 /** Plans the end of an edge-only model: its one output as the result row. */
 import { elementCount } from "../graph/graph.ts";
-import { moveLoops } from "./copy.ts";
+import { behind, moveLoops } from "./copy.ts";
 import { type Draft, noKernel } from "./draft.ts";
 import { RESULT_BUFFER, RESULT_HEAD_BYTES } from "./exit.ts";
 import type { Matcher } from "./matcher.ts";
@@ -33,25 +33,21 @@ export function draftOutputs(match: Matcher, output: string): { draft: Draft; sp
     weights: new Uint8Array(0),
     operations: elements * 7,
     why: "the host reads the output as 32-bit integers",
-    finish: (region, slice) => {
-      const { address, bytes: size } = region(view.root);
-      return {
-        kind: "outputs",
-        name: output,
-        outputShape: shape,
-        output: region(RESULT_BUFFER),
-        weights: slice,
-        scratch: NO_SCRATCH,
-        macs: 0,
-        weightBits: 0,
-        activationBits: 8 * bytes,
-        input: { address: address + view.offset * bytes, bytes: size - view.offset * bytes },
-        bytes,
-        signed,
-        loops,
-        labels,
-      };
-    },
+    finish: (region, slice) => ({
+      kind: "outputs",
+      name: output,
+      outputShape: shape,
+      output: region(RESULT_BUFFER),
+      weights: slice,
+      scratch: NO_SCRATCH,
+      macs: 0,
+      weightBits: 0,
+      activationBits: 8 * bytes,
+      input: behind(region(view.root), view.offset * bytes),
+      element: { bytes, signed },
+      loops,
+      labels,
+    }),
   };
   return { draft, spec: { tensor, shape, step: grid.step, zero: 0, labels } };
 }

@@ -35,3 +35,38 @@ describe("an edge-only module", () => {
       expect(runRow(graph, plan, engine, pixels).slice(3)).toEqual([...sample]);
   });
 });
+
+describe("movement of elements", () => {
+  const SIZES = [1, 3, 8, 31, 33];
+
+  it.each(SIZES)("of %i channels: transposes, slices and reshapes that nothing dissolves", (channels) => {
+    const build = (b: GraphBuilder): string => {
+      b.node("transpose", ["x"], "hwc", { perm: [1, 2, 0] });
+      b.node("slice", ["hwc"], "part", { starts: [1, 0, 0], ends: [5, 5, channels], steps: [2, 3, 1] });
+      b.node("transpose", ["part"], "back", { perm: [2, 0, 1] });
+      b.node("relu", ["back"], "r");
+      return b.node("reshape", ["r"], "y", { shape: [2 * channels, 1, 2] });
+    };
+    check(graphOf([channels, 5, 6], build));
+  });
+
+  it.each([0, 1, 2])("concatenates along axis %i what is stored differently", (axis) => {
+    const build = (b: GraphBuilder): string => {
+      b.node("relu", ["x"], "positive");
+      b.constant("two", [1], [2]);
+      b.node("mul", ["x", "two"], "doubled");
+      return b.node("concat", ["x", "positive", "doubled"], "y", { axis });
+    };
+    check(graphOf([3, 4, 5], build));
+    check(graphOf([17, 1, 5], build));
+  });
+
+  it("concatenates vectors", () => {
+    check(graphOf([7], (b) => b.node("concat", ["x", "x"], "y", { axis: 0 })));
+  });
+
+  it.each([0, -1, 40, -300])("pads with %i, in channels, rows and columns", (integer) => {
+    const attributes = { before: [1, 0, 2], after: [2, 1, 1], value: integer * 0.5 };
+    check(graphOf([5, 3, 4], (b) => b.node("pad", [b.node("relu", ["x"], "r")], "y", attributes)));
+  });
+});
