@@ -47,6 +47,10 @@ export const DIAGNOSTICS = {
     summary: "The input's shape is not fixed, or not one that compiles",
     remedy: "Export the model with a static input shape.",
   },
+  H110: {
+    summary: "The input is not quantised, so that hosts would not know which integers to write",
+    remedy: "Put a Quant of 8 bits behind the input, or say what its bytes are worth (--input ZERO:STEP).",
+  },
   H201: {
     summary: "An operator does not compile",
     remedy: "Replace it by operators of docs/operators.md, or cut the model in front of it.",

@@ -70,7 +70,7 @@ export function checkGeometry(manifest: Manifest, where: string): void {
       );
     }
   }
-  if (elementCount(input.shape) !== module.inputBytes) {
+  if (elementCount(input.shape) * (input.bytes ?? 1) !== module.inputBytes) {
     throw invalid(where, `module.inputBytes is ${module.inputBytes}, but the input is ${input.shape.join("x")}`);
   }
   if (!payload) return;

@@ -53,7 +53,7 @@ export const manifestSchema = z.strictObject({
   compiler: text,
   source: z.strictObject({ file: text, sha256 }),
   parts: z.strictObject({ "edge.wasm": part, "weights.bin": part, "cloud.onnx": part.optional() }),
-  /** A sample enters as signed bytes, each worth `pixelStep`; of an image they are (pixel - pixelZero). */
+  /** A sample enters as integers of one byte or two (little endian), worth `pixelStep` each: of an image they are (pixel - pixelZero). */
   input: z.strictObject({
     name: z.string(),
     /** As the graph has it: of an image channels, height, width. */
@@ -62,6 +62,10 @@ export const manifestSchema = z.strictObject({
     layout: z.literal("HWC").optional(),
     pixelZero: z.int().min(0).max(255),
     pixelStep: z.number().positive(),
+    /** The integers that the model knows, where they are not those of a pixel; signed where the first is negative. */
+    range: z.tuple([z.int(), z.int()]).optional(),
+    /** Bytes of an integer; 1 where absent. */
+    bytes: z.literal(2).optional(),
   }),
   /** Names of the labels. Edge-only models may have none: then labels are numbers, or the output is no vector of logits. */
   classes: z.array(text).max(1000),
@@ -69,6 +73,8 @@ export const manifestSchema = z.strictObject({
   exit: z
     .strictObject({
       name: z.string(),
+      /** The exit's logits. */
+      tensor: z.string(),
       rule: z.literal("entropy"),
       /** In nats: a sample whose exit entropy is below it is answered on the device. */
       threshold: z.number().nonnegative(),

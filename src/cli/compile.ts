@@ -1,39 +1,60 @@
 /** `hedge compile`: a model file -> a bundle. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { StageKind } from "../bundle/compile.ts";
+import { KERNEL_PROFILES, type KernelProfile } from "../plan/profile.ts";
 import { STDOUT, stageKinds, stageWriter } from "./dump.ts";
+import { addModelOptions, importOptions, type ModelOptions } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
 
-interface CompileCommandOptions {
+interface CompileCommandOptions extends ModelOptions {
   readonly out: string;
+  readonly kernels: KernelProfile;
   readonly dump?: StageKind[];
   readonly dumpDir: string;
 }
 
 export function register(program: Command): void {
-  program
+  const compile = program
     .command("compile")
-    .summary("compile a hybrid model into a bundle")
+    .summary("compile a model into a bundle")
     .description(
-      "Lowers the edge part of a QONNX model to a WebAssembly module for wasm3 and splits off its cloud part.\n" +
-        "The model's metadata says where the cut and the exit are (docs/model-format.md).",
+      "Lowers the edge part of a quantised ONNX model to a WebAssembly module for wasm3 and splits off its cloud part.\n" +
+        "The model's metadata says where the cut and the exit are (docs/model-format.md), or --cut and --exit do; without, all of it " +
+        "runs on the device.",
     )
-    .argument("<model.onnx>", "the hybrid model")
-    .requiredOption("-o, --out <folder>", "the bundle's folder; one that holds a bundle is replaced")
+    .argument("<model.onnx>", "the model")
+    .requiredOption("-o, --out <folder>", "the bundle's folder; one that holds a bundle is replaced");
+  addModelOptions(compile)
+    .addOption(
+      new Option(
+        "--kernels <profile>",
+        "portable: all runs in the module; native: the device's kernels in C where it has them",
+      )
+        .choices(KERNEL_PROFILES)
+        .default("portable"),
+    )
     .option(
       "--dump <stages>",
       "write stages as text: pass (the graph behind each), plan, wat; or several: pass,plan",
       stageKinds,
     )
     .option("--dump-dir <folder>", "where --dump writes files; - is stdout", STDOUT)
-    .addHelpText("after", "\nExample:\n  hedge compile models/resnet20-12e6c-2bit/model.onnx -o out/")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  hedge compile models/resnet20-12e6c-2bit/model.onnx -o out/\n" +
+        "  hedge compile model.onnx --cut features --exit logits:entropy:0.5 -o out/",
+    )
     .action(async (path: string, options: CompileCommandOptions, command: Command) => {
       const [{ compileFile }, { writeBundle }] = await Promise.all([
         import("../bundle/compile.ts"),
         import("../bundle/write.ts"),
       ]);
       const started = performance.now();
-      const { bundle } = await compileFile(path, { stage: options.dump && stageWriter(options.dump, options.dumpDir) });
+      const { bundle, notes } = await compileFile(path, {
+        ...importOptions(options),
+        kernels: options.kernels,
+        stage: options.dump && stageWriter(options.dump, options.dumpDir),
+      });
       await writeBundle(options.out, bundle);
       const { manifest, digest } = bundle;
       const seconds = (performance.now() - started) / 1000;
@@ -46,6 +67,7 @@ export function register(program: Command): void {
         memoryBytes: manifest.module.memoryBytes,
         steps: manifest.module.steps,
         ...(manifest.payload ? { payloadBytes: manifest.payload.bytes } : {}),
+        notes: notes.map(({ message }) => message),
         seconds: Number(seconds.toFixed(3)),
       };
       printResult(globalOptions(command), result, () =>
@@ -55,6 +77,7 @@ export function register(program: Command): void {
           manifest.payload
             ? `  an offloaded sample sends ${manifest.payload.bytes} B`
             : "  edge-only: it answers every sample itself",
+          ...(notes.length > 0 ? [`  not the model to the bit in ${notes.length} places: hedge check names them`] : []),
           `  look inside with: hedge inspect ${options.out}`,
         ].join("\n"),
       );

@@ -1,5 +1,6 @@
 /** Arguments that several commands take, checked while they are parsed. */
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
+import { type ExitOption, type ImportOptions, parseExit } from "../import/options.ts";
 
 export const DEFAULT_BROKER = "mqtt://127.0.0.1:1883";
 
@@ -19,4 +20,20 @@ export function nonNegative(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !(value >= 0)) throw new InvalidArgumentError("Give a number of at least 0.");
   return value;
+}
+
+/** Options that say what a model's metadata may not. */
+export interface ModelOptions {
+  readonly cut?: string;
+  readonly exit?: ExitOption;
+}
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .option("--cut <tensor>", "the tensor that an offloaded sample sends (default: the metadata's)")
+    .option("--exit <exit>", "TENSOR:entropy:NATS, the exit's logits and rule (default: the metadata's)", parseExit);
+}
+
+export function importOptions({ cut, exit }: ModelOptions): ImportOptions {
+  return { cut, exits: exit && [exit] };
 }

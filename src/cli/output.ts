@@ -29,7 +29,7 @@ export function reportError(error: unknown, json: boolean): void {
 const LONGEST_WORD = 1000;
 
 /** Names from files stand in sentences; what would steer a terminal is taken out of them. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text
     .replace(/[^\P{Cc}\n]/gu, "?")
     .replace(/\S+/g, (word) => (word.length > LONGEST_WORD ? `${word.slice(0, LONGEST_WORD)}...` : word));

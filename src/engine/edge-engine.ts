@@ -87,7 +87,7 @@ export class EdgeEngine implements Engine {
     if (input.length !== layout.inputBytes) {
       throw new HedgeError(
         "input",
-        `A sample for ${name} has ${input.length} values; ${layout.inputBytes} are needed.`,
+        `A sample for ${name} has ${input.length} bytes; ${layout.inputBytes} are needed.`,
         `Give a sample of the shape ${spec.shape.join("x")}.`,
       );
     }

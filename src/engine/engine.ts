@@ -31,7 +31,7 @@ export interface Engine {
   threshold: number;
   /** Memory that the engine takes for this module, as far as it can tell. */
   readonly memory: EngineMemory;
-  /** Puts a sample (8-bit integers in the order of the manifest's `input`) into the module. */
+  /** Puts a sample into the module: the bytes that the manifest's `input` describes. */
   begin(input: Int8Array): void;
   /** Runs one bounded step; true when the result is there. */
   step(): boolean;

@@ -116,7 +116,7 @@ describe.each(ENGINE_KINDS)("the %s engine", (kind) => {
   test("a sample of the wrong size", async () => {
     const engine = open(await tinyBundle(), kind);
     for (const size of [0, 3, 5]) {
-      expect(() => engine.begin(new Int8Array(size))).toThrow(`has ${size} values; 4 are needed`);
+      expect(() => engine.begin(new Int8Array(size))).toThrow(`has ${size} bytes; 4 are needed`);
     }
   });
 

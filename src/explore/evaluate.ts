@@ -7,10 +7,11 @@ import { requireHybrid } from "../bundle/manifest.ts";
 import type { EngineKind } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { HedgeError } from "../errors.ts";
-import { importEdge } from "../import/import.ts";
+import { importModel } from "../import/import.ts";
 import type { OnnxModel } from "../import/onnx/types.ts";
 import { type HybridAccuracy, hybridAccuracy } from "./accuracy.ts";
 import { type Agreement, type Answers, compareAnswers, countIdentical } from "./answers.ts";
+import { importOptionsOf } from "./bundle-model.ts";
 import { type Check, checksOf } from "./checks.ts";
 import { runOffload } from "./offload-run.ts";
 import { type Report, runEngine, runReference } from "./run-edge.ts";
@@ -104,9 +105,9 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   }));
   if (source && options.referenceCount > 0) {
     const some = images.slice(0, options.referenceCount);
-    const { edge, metadata } = importEdge(source.model, source.file);
+    const { edge } = importModel(source.model, source.file, importOptionsOf(manifest));
     const settings = {
-      pixelStep: metadata.input.pixelStep,
+      pixelStep: manifest.input.pixelStep,
       threshold,
       layout: manifest.payload,
       payloadBytes: manifest.payload?.bytes ?? 0,

@@ -3,7 +3,7 @@ import jpeg from "jpeg-js";
 import type { Manifest } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
 import { readCapped } from "../files.ts";
-import { toLayout } from "./layout.ts";
+import { packImage } from "./input-bytes.ts";
 import { decodePng, isPng, type Pixels, type Size, wrongSize } from "./png.ts";
 
 /** Beyond it a file is refused unread: what PNG and JPEG take at their worst, with room for a camera's metadata. */
@@ -15,7 +15,7 @@ export type ImageInput = Pick<Manifest, "name" | "input">;
 
 /**
  * Reads an image of exactly the model's size.
- * @returns 8-bit integers (pixel - zero) in the order of the model's input
+ * @returns (pixel - zero) as the bytes of the model's input
  * @throws HedgeError (input) when the file is missing, no PNG or JPEG, damaged, of another size, or not opaque
  */
 export async function readImage(path: string, { name, input }: ImageInput): Promise<Int8Array> {
@@ -30,7 +30,7 @@ export async function readImage(path: string, { name, input }: ImageInput): Prom
   const size = { width: width!, height: height! };
   const bytes = await readCapped(path, fileLimit(size), `Give an image of ${size.width} x ${size.height} pixels.`);
   const pixels = isPng(bytes) ? decodePng(bytes, path, size) : decodeJpeg(bytes, path, size);
-  return toLayout(toPlanes(pixels, channels, input.pixelZero, path), input);
+  return packImage(toPlanes(pixels, channels, input.pixelZero, path), input);
 }
 
 function decodeJpeg(bytes: Buffer, file: string, size: Size): Pixels {
@@ -50,9 +50,9 @@ function decodeJpeg(bytes: Buffer, file: string, size: Size): Pixels {
 }
 
 /** RGBA pixels -> (pixel - zero), CHW. */
-function toPlanes({ rgba, width, height }: Pixels, channels: 1 | 3, zero: number, file: string): Int8Array {
+function toPlanes({ rgba, width, height }: Pixels, channels: 1 | 3, zero: number, file: string): Int16Array {
   const plane = width * height;
-  const out = new Int8Array(channels * plane);
+  const out = new Int16Array(channels * plane);
   for (let i = 0; i < plane; i++) {
     const [r, g, b, a] = rgba.subarray(4 * i, 4 * i + 4);
     if (a !== 255) {

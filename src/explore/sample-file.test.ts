@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ImageInput } from "./image-file.ts";
 import { readSample } from "./sample-file.ts";
 
-const sensor: ImageInput = { name: "sensor", input: { name: "x", shape: [2, 1, 3], pixelZero: 0, pixelStep: 0.25 } };
+const sensor: ImageInput = { name: "sensor", input: { name: "x", shape: [2, 1, 3], pixelZero: 128, pixelStep: 0.25 } };
 
 let folder: string;
 beforeAll(async () => {
@@ -25,6 +25,16 @@ describe("a sample as JSON", () => {
     const bytes = Int8Array.of(1, 2, -2, 127, -128, 0);
     expect(await readSample(await json([0.25, 0.375, -0.625, 1e9, -1e9, 0]), sensor)).toEqual(bytes);
     expect(await readSample(await json([[[0.25, 0.375, -0.625]], [[1e9, -1e9, 0]]]), sensor)).toEqual(bytes);
+  });
+
+  it("is saturated to the integers that the model knows, of one byte or two", async () => {
+    const path = await json([0.25, 0.375, -0.625, 1e9, -1e9, 0]);
+    const as = (input: Partial<ImageInput["input"]>) =>
+      readSample(path, { ...sensor, input: { ...sensor.input, ...input } });
+    expect([...(await as({ pixelZero: 0 }))]).toEqual([1, 2, 0, -1, 0, 0]);
+    expect([...(await as({ range: [-7, 7] }))]).toEqual([1, 2, -2, 7, -7, 0]);
+    const words = (await as({ range: [-130, 300], bytes: 2 })).buffer;
+    expect([...new Int16Array(words)]).toEqual([1, 2, -2, 300, -130, 0]);
   });
 
   it.each<[string, unknown, RegExp]>([

@@ -2,17 +2,17 @@
 import { HedgeError } from "../errors.ts";
 import { readCapped } from "../files.ts";
 import { elementCount } from "../graph/graph.ts";
-import { quantRange, ROUNDING } from "../graph/operators/quant.ts";
+import { ROUNDING } from "../graph/operators/quant.ts";
 import { type ImageInput, readImage } from "./image-file.ts";
+import { packInput } from "./input-bytes.ts";
 
 /** Digits, a sign, an exponent, a comma and indentation. */
 const BYTES_PER_NUMBER = 64;
-const { low, high } = quantRange(8, true, false);
 
 /**
  * Reads PNG and JPEG images, and of files named *.json an array of real numbers, flat or nested as the input with or without its batch, which are rounded
- * to the bytes that a device takes (half to even, saturated).
- * @returns 8-bit integers in the order of the manifest's input
+ * to integers of the input's step (half to even) and saturated.
+ * @returns the bytes of the model's input
  * @throws HedgeError (input) when the file is missing, damaged, or does not fit the input
  */
 export async function readSample(path: string, model: ImageInput): Promise<Int8Array> {
@@ -38,5 +38,8 @@ export async function readSample(path: string, model: ImageInput): Promise<Int8A
     );
   }
   const round = ROUNDING.ROUND!;
-  return Int8Array.from(values as number[], (value) => Math.min(Math.max(round(value / pixelStep), low), high));
+  return packInput(
+    (values as number[]).map((value) => round(value / pixelStep)),
+    model.input,
+  );
 }

@@ -2,10 +2,11 @@
 import { type Manifest, resultCount } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
 import { openFile, readStart } from "../files.ts";
-import { toLayout } from "./layout.ts";
+import { elementCount } from "../graph/graph.ts";
+import { packImage } from "./input-bytes.ts";
 
 export interface Samples {
-  /** 8-bit integers (pixel - zero) in the order of the model's input. */
+  /** (pixel - zero) as the bytes of the model's input. */
   readonly images: Int8Array[];
   readonly labels: Uint16Array;
 }
@@ -19,10 +20,9 @@ const MAX_BYTES = 2 ** 30;
  * @throws HedgeError (usage, input) when there is no such file, or its size or labels do not fit the model
  */
 export async function readSamples(path: string, manifest: Manifest, count?: number): Promise<Samples> {
-  const { inputBytes } = manifest.module;
   const { shape, pixelZero } = manifest.input;
   const classes = resultCount(manifest);
-  const recordBytes = 1 + inputBytes;
+  const recordBytes = 1 + elementCount(shape);
   const file = await openFile(path, "Fetch the images first: hedge data cifar10");
   try {
     const size = file.bytes;
@@ -49,8 +49,8 @@ export async function readSamples(path: string, manifest: Manifest, count?: numb
           "Give images of the classes of the model.",
         );
       }
-      const planes = Int8Array.from(bytes.subarray(at + 1, at + recordBytes), (pixel) => pixel - pixelZero);
-      return toLayout(planes, manifest.input);
+      const planes = Int16Array.from(bytes.subarray(at + 1, at + recordBytes), (pixel) => pixel - pixelZero);
+      return packImage(planes, manifest.input);
     });
     return { images, labels };
   } finally {

@@ -8,7 +8,7 @@ import * as z from "zod";
 import { type Manifest, resultCount } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
 import { readCapped } from "../files.ts";
-import { toLayout } from "./layout.ts";
+import { packImage } from "./input-bytes.ts";
 import { decodePng } from "./png.ts";
 import type { Samples } from "./samples.ts";
 
@@ -93,8 +93,8 @@ export async function readStripSamples(folder: string, manifest: Manifest, count
   }
   return {
     images: images.slice(0, count).map((image) =>
-      toLayout(
-        Int8Array.from(image, (pixel) => pixel - input.pixelZero),
+      packImage(
+        Int16Array.from(image, (pixel) => pixel - input.pixelZero),
         input,
       ),
     ),

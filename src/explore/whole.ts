@@ -1,10 +1,11 @@
 /** The full depth on every sample: the grid model in one piece, and the edge's payloads through the cloud half. */
 import type { Bundle } from "../bundle/bundle.ts";
+import { requireHybrid } from "../bundle/manifest.ts";
 import type { EngineKind } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
-import { readMetadata } from "../import/metadata.ts";
 import type { OnnxModel } from "../import/onnx/types.ts";
 import { type Answers, decide, emptyAnswers, payloadOf, setPayload } from "./answers.ts";
+import { metadataOf } from "./bundle-model.ts";
 import { CloudHalf } from "./cloud-half.ts";
 import { argMax } from "./entropy.ts";
 import { GridModel, packCut } from "./grid-model.ts";
@@ -40,7 +41,7 @@ export async function finalOfGrid(
 ): Promise<Whole> {
   const { bundle, images, threads, threshold, report, source } = options;
   const { classes, payload } = bundle.manifest;
-  const metadata = readMetadata(source.model, source.file);
+  const metadata = metadataOf(requireHybrid(bundle.manifest));
   const answers = emptyAnswers(images.length, classes.length, payload?.bytes ?? 0);
   const finalLabels = new Uint16Array(images.length);
   const grid = await GridModel.open(source.model, metadata, source.file, { threads });

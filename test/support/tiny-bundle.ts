@@ -75,7 +75,7 @@ export function tinyDraft({ edgeOnly = false } = {}): ManifestDraft {
     ...(edgeOnly
       ? { output: { tensor: "logits", shape: [3], step: 0.125, zero: 0, labels: true } }
       : {
-          exit: { name: "exit", rule: "entropy", threshold: 0.5, logitStep: 0.125 },
+          exit: { name: "exit", tensor: "exit_logits", rule: "entropy", threshold: 0.5, logitStep: 0.125 },
           payload: { tensor: "cut", shape: [1, 2, 2], bits: 1, bytes: 4, scale: 2, offset: -0.5 },
           cloud: { input: "cut", output: "logits" },
         }),
