@@ -78,11 +78,18 @@ export class GraphBuilder {
   }
 }
 
-/** Rebuilds a graph through `rewrite`, which adds to the builder whatever stands for the node (nothing drops it). */
-export function rewriteGraph(graph: Graph, rewrite: (node: Node, builder: GraphBuilder) => void): Graph {
+/**
+ * Rebuilds a graph through `rewrite`, which adds to the builder whatever stands for the node (nothing drops it).
+ * @param changes another grid of the input, other outputs
+ */
+export function rewriteGraph(
+  graph: Graph,
+  rewrite: (node: Node, builder: GraphBuilder) => void,
+  changes: { readonly inputGrid?: Grid; readonly outputs?: readonly string[] } = {},
+): Graph {
   const builder = new GraphBuilder(graph.name);
   const input = graph.tensors.get(graph.input)!;
-  builder.input(input.name, input.shape, input.grid);
+  builder.input(input.name, input.shape, changes.inputGrid ?? input.grid);
   for (const node of graph.nodes) rewrite(node, builder);
-  return builder.build(graph.outputs);
+  return builder.build(changes.outputs ?? graph.outputs);
 }

@@ -1,10 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { GraphBuilder } from "../graph/build.ts";
-import type { Graph } from "../graph/graph.ts";
+import type { Attributes, Graph } from "../graph/graph.ts";
+import type { Grid } from "../graph/grid.ts";
 import { runGraph } from "../graph/run.ts";
 import { verifyGraph } from "../graph/verify.ts";
 import { dropIdentity } from "./drop-identity.ts";
 import { foldPad } from "./fold-pad.ts";
+import { groundInput } from "./ground-input.ts";
+import type { Note } from "./notes.ts";
+import { trimOutput } from "./trim-output.ts";
 
 const stream = { step: 0.5, min: -128, max: 127 };
 
@@ -48,5 +52,90 @@ describe("dropIdentity", () => {
       ["relu", "x"],
       ["identity", "b"],
     ]);
+  });
+});
+
+describe("dropIdentity of quantisers", () => {
+  const byte = { bits: 8, signed: 1, narrow: 0, rounding: "ROUND", scale: 0.3, zero: 0 };
+  const kept = (grid: Grid, quantiser: Attributes): string => {
+    const builder = new GraphBuilder("again");
+    builder.input("x", [4], grid);
+    builder.node("relu", ["x"], "a");
+    builder.node("quant", ["a"], "b", quantiser);
+    builder.node("sign", ["b"], "y");
+    return ops(verifyGraph(dropIdentity(builder.build(["y"])))).join(" ");
+  };
+
+  it("drops what keeps every integer", () => {
+    expect(kept({ step: 0.3, min: -128, max: 127 }, byte)).toBe("relu sign");
+    expect(kept({ step: 0.3, min: -128, max: 100 }, { ...byte, zero: 20 })).toBe("relu sign");
+  });
+
+  it("keeps what clips, or has another step", () => {
+    expect(kept({ step: 0.3, min: -128, max: 128 }, byte)).toBe("relu quant sign");
+    expect(kept({ step: 0.15, min: -128, max: 100 }, byte)).toBe("relu quant sign");
+    expect(kept({ step: 0.3, min: -128, max: 100 }, { ...byte, zero: 0.5 })).toBe("relu quant sign");
+  });
+
+  it("keeps what says what the image is", () => {
+    const builder = new GraphBuilder("image");
+    builder.input("x", [4], { step: 0.3, min: -128, max: 127 });
+    builder.node("quant", ["x"], "a", byte);
+    builder.node("sign", ["a"], "y");
+    expect(ops(dropIdentity(builder.build(["y"])))).toEqual(["quant", "sign"]);
+  });
+});
+
+describe("trimOutput", () => {
+  it.each(["softmax", "argMax"])("gives the logits in front of %s out", (op) => {
+    const builder = new GraphBuilder("labels");
+    builder.input("x", [4], stream);
+    builder.node("relu", ["x"], "logits");
+    builder.node(op, ["logits"], "y");
+    const after = verifyGraph(trimOutput(builder.build(["y"])));
+    expect([ops(after), after.outputs]).toEqual([["relu"], ["logits"]]);
+  });
+
+  it("leaves the outputs of a hybrid model, and a softmax of pixels", () => {
+    const builder = new GraphBuilder("two");
+    builder.input("x", [4], stream);
+    builder.node("relu", ["x"], "logits");
+    builder.node("softmax", ["logits"], "y");
+    expect(ops(trimOutput(builder.build(["y", "logits"])))).toEqual(["relu", "softmax"]);
+    const map = new GraphBuilder("map");
+    map.input("x", [2, 2, 2], stream);
+    map.node("relu", ["x"], "a");
+    map.node("softmax", ["a"], "y");
+    expect(ops(trimOutput(map.build(["y"])))).toEqual(["relu", "softmax"]);
+  });
+});
+
+describe("groundInput", () => {
+  it("takes bytes of the finest step that a normalisation makes of a quantiser's", () => {
+    const builder = new GraphBuilder("normalised");
+    builder.input("x", [2, 1, 2]);
+    builder.constant("mean", [2], [0.5, 0.4]);
+    builder.constant("scale", [2], [2, -4]);
+    builder.node("sub", ["x", "mean"], "a");
+    builder.node("mul", ["a", "scale"], "b");
+    builder.node("quant", ["b"], "y", { bits: 8, signed: 1, narrow: 0, rounding: "ROUND", scale: 0.5, zero: 0 });
+    const notes: Note[] = [];
+    const after = verifyGraph(groundInput(builder.build(["y"]), notes));
+    expect(after.tensors.get("x")!.grid).toEqual({ step: 0.125, min: -128, max: 127 });
+    expect(notes.map(({ message }) => message)).toEqual([
+      'The file does not say how "x" is stored: signed bytes are taken, each worth 0.125.',
+    ]);
+  });
+
+  it("leaves an input that is on a grid, or that nothing quantises", () => {
+    const builder = new GraphBuilder("known");
+    builder.input("x", [2], stream);
+    builder.node("relu", ["x"], "y");
+    const known = builder.build(["y"]);
+    expect(groundInput(known)).toBe(known);
+    const float = new GraphBuilder("float");
+    float.input("x", [2]);
+    float.node("relu", ["x"], "y");
+    expect(groundInput(float.build(["y"])).tensors.get("x")!.grid).toBeUndefined();
   });
 });
