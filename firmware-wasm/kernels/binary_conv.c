@@ -7,8 +7,8 @@
  */
 #include "descriptor.h"
 
-/** Words of a window: 9 taps of 512 channels. */
-#define MAX_WORDS 144
+/** Words of a window: the portable kernel has as many, of twice the size. */
+#define MAX_WORDS 160
 
 typedef enum { SHORTCUT_NONE, SHORTCUT_IDENTITY, SHORTCUT_POOLED } shortcut_kind;
 

@@ -23,6 +23,13 @@ static inline uint32_t hedge_load_u32 (const uint8_t * at)
     return value;
 }
 
+static inline int32_t hedge_load_i16 (const uint8_t * at)
+{
+    int16_t value;
+    memcpy (& value, at, sizeof value);
+    return value;
+}
+
 /** Whether `bytes` bytes at `address` lie in the memory. */
 static inline bool hedge_holds (hedge_memory memory, uint32_t address, uint64_t bytes)
 {

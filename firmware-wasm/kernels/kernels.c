@@ -5,7 +5,9 @@
 
 const hedge_kernel_entry hedge_kernels [] = {
     { "binary_conv", hedge_binary_conv },
+    { "exit_pool", hedge_exit_pool },
     { "image_conv", hedge_image_conv },
+    { "pack_levels", hedge_pack_levels },
     { NULL, NULL },
 };
 

@@ -6,6 +6,7 @@ import { draftGridConv } from "./grid-conv.ts";
 import type { Kernel } from "./kernel.ts";
 import { draftLaneConv } from "./lane-conv.ts";
 import { draftNativeBinaryConv } from "./native-binary-conv.ts";
+import { nativeExitPool } from "./native-exit.ts";
 import { draftNativeImageConv } from "./native-image-conv.ts";
 import { draftPointwise } from "./pointwise.ts";
 import type { KernelProfile } from "./profile.ts";
@@ -43,6 +44,14 @@ const exitPool: Kernel = {
   },
 };
 
+const nativeExit: Kernel = {
+  name: "native exit-pool",
+  draft(match, node) {
+    const draft = exitPool.draft(match, node);
+    return draft && nativeExitPool(draft);
+  },
+};
+
 const table: Kernel = { name: "table", draft: draftTable };
 
 const pointwise: Kernel = { name: "pointwise", draft: draftPointwise };
@@ -58,5 +67,5 @@ const PORTABLE: Kernels = [
 
 export const KERNELS: Readonly<Record<KernelProfile, Kernels>> = {
   portable: PORTABLE,
-  native: [[nativeBinaryConv, nativeImageConv], ...PORTABLE],
+  native: [[nativeBinaryConv, nativeExit, nativeImageConv], ...PORTABLE],
 };

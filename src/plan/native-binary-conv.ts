@@ -9,7 +9,7 @@ import { bytesPerPixel, packPadPixel } from "./packing.ts";
 
 const DESCRIPTOR_WORDS = 25;
 /** Words of 32 bits of a filter that the kernel holds. */
-const MAX_WORDS = 144;
+const MAX_WORDS = 160;
 /** Bytes behind the words of a filter: i32 base and i32 factor of the mismatches. */
 const RECORD_TAIL_BYTES = 8;
 const SHORTCUTS = { none: 0, identity: 1, pooled: 2 } as const;

@@ -5,7 +5,7 @@
 import type { ConvGeometry } from "../graph/operators/conv.ts";
 import { bufferName, type Draft } from "./draft.ts";
 import { align } from "./memory.ts";
-import type { NativeLayer, Region } from "./plan.ts";
+import type { Layer, NativeLayer, Region } from "./plan.ts";
 
 /** The words of a window (hedge_window): sizes of the map, of the output, of the kernel, its strides, the padding. */
 export function windowWords(
@@ -82,5 +82,38 @@ export function nativeDraft({ kernel, constants, buffers, descriptor, ...layer }
       scratch: region(scratch),
       descriptor: descriptor(region, region(scratch).address),
     }),
+  };
+}
+
+/**
+ * The native form of a portable layer whose constants the kernel reads as they are.
+ * @param scratch the name of the buffer that holds them
+ * @param words the descriptor
+ */
+export function nativeForm<Portable extends Layer>(
+  draft: Draft,
+  scratch: string,
+  kernel: NativeLayer["kernel"],
+  words: (layer: Portable) => readonly number[],
+  count: number,
+): Draft {
+  const head = align(4 * count);
+  const weights = new Uint8Array(head + draft.weights.length);
+  weights.set(draft.weights, head);
+  return {
+    ...draft,
+    buffers: draft.buffers.map(({ name, bytes }) => ({ name, bytes: name === scratch ? bytes + head : bytes })),
+    weights,
+    operations: 1,
+    finish: (region, slice): NativeLayer => {
+      const behindHead = (name: string): Region => {
+        const { address, bytes } = region(name);
+        return name === scratch ? { address: address + head, bytes: bytes - head } : { address, bytes };
+      };
+      const layer = draft.finish(behindHead, slice) as Portable;
+      const { name, outputShape, output, macs, weightBits, activationBits } = layer;
+      const shown = { name, outputShape, output, macs, weightBits, activationBits };
+      return { kind: "native", kernel, ...shown, weights: slice, scratch: region(scratch), descriptor: words(layer) };
+    },
   };
 }

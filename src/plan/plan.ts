@@ -135,7 +135,7 @@ export interface PayloadLayer extends LayerBase {
 export interface NativeLayer extends LayerBase {
   readonly kind: "native";
   /** An import of the module "hedge_native". */
-  readonly kernel: "binary_conv" | "image_conv";
+  readonly kernel: "binary_conv" | "exit_pool" | "image_conv" | "pack_levels";
   /** i32 words at the beginning of the weights, which firmware-wasm/kernels describes; kernels of one shape differ in none of them. */
   readonly descriptor: readonly number[];
 }

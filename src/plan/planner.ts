@@ -37,7 +37,7 @@ export function planModel(graph: Graph, options: PlanOptions = {}): Plan {
   const { memoryLimit = PAGE_BYTES, inputLayout = "CHW", kernels = "portable" } = options;
   const match = new Matcher(graph, inputLayout);
   const tables = entropyTables();
-  const ending = draftEndings(match, { offset: 0, bytes: tables.length });
+  const ending = draftEndings(match, { offset: 0, bytes: tables.length }, kernels);
   const chosen = select(match, ending, kernels).drafts();
   const items = chosen.map((draft) => itemOf(match, draft));
   const lasts = ending.drafts.map((draft) => itemOf(match, draft));

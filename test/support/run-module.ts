@@ -76,7 +76,12 @@ export function runSteps(compilation: Compilation, engine: "v8" | "wasm3", image
 }
 
 function outputBytes(layer: Layer): number {
-  if (layer.kind === "payload") return layer.output.bytes;
+  if (isPacked(layer)) return layer.output.bytes;
   const elements = layer.outputShape.reduce((a, b) => a * b);
   return layer.kind === "dense-exit" ? 12 + 4 * elements : elements;
+}
+
+/** Whether a layer's output is a payload's packed levels. */
+export function isPacked(layer: Layer): boolean {
+  return layer.kind === "payload" || (layer.kind === "native" && layer.kernel === "pack_levels");
 }

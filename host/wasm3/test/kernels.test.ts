@@ -201,6 +201,8 @@ it("no descriptor leads a kernel out of the memory", () => {
   const sound = new Map([
     ["image_conv", [DATA, 32768, ...shape, 4, 8192, 16384]],
     ["binary_conv", [DATA, 40000, 16384, ...shape, 12, 1, 0, 2, 2, 8192, 8448, 9216]],
+    ["exit_pool", [DATA, 32768, 8, 4, 4, 2, 2, 1, 8192]],
+    ["pack_levels", [DATA, 32768, 8, 16, 2, 8192]],
   ]);
   const word = fc.oneof(fc.integer({ min: -2, max: 9 }), fc.integer({ min: 0, max: 70000 }), fc.integer());
   const outcomes = new Set<string>();
