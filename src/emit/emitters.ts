@@ -10,6 +10,7 @@ import { emitLaneConv } from "./lane-conv.ts";
 import { emitNative } from "./native.ts";
 import { emitOutputs } from "./outputs.ts";
 import { emitPayload } from "./payload.ts";
+import { emitPlaneConv } from "./plane-conv.ts";
 import { emitPointwise } from "./pointwise.ts";
 import { emitTable } from "./table.ts";
 
@@ -25,6 +26,7 @@ const EMITTERS: Emitters = {
   native: emitNative,
   outputs: emitOutputs,
   payload: emitPayload,
+  "plane-conv": emitPlaneConv,
   pointwise: emitPointwise,
   table: emitTable,
 };

@@ -1,5 +1,6 @@
 /** Convolution in SWAR lanes: one 64-bit multiplication is a product for each of several output channels. */
 import type { LaneConvLayer } from "../plan/sum-layers.ts";
+import { emitBlocks } from "./blocks.ts";
 import type { Code, Expression, Local } from "./code.ts";
 import { loadWide } from "./element.ts";
 import type { EmitContext } from "./emitter.ts";
@@ -8,29 +9,16 @@ import { nest } from "./nest.ts";
 import { RowWalker } from "./row-window.ts";
 
 export function emitLaneConv(code: Code, layer: LaneConvLayer, context: EmitContext): Expression {
-  const { blocks, blockOutputs, blockInputBytes, recordsBytes, scratch, epilogue } = layer;
-  const from = code.pointer();
-  const writer = new OutputWriter(code, epilogue, layer.output);
-  /** What changes from block to block: where its weights come from, its first output, its records, its channels of the input. */
-  const first = blocks > 1 ? code.pointer() : undefined;
-  const records = blocks > 1 ? code.pointer() : undefined;
+  const { blockInputBytes } = layer;
+  const writer = new OutputWriter(code, layer.epilogue, layer.output);
+  /** By how much a group of channels lies behind the first. */
   const input = blockInputBytes > 0 ? code.pointer() : undefined;
-  const firstRecord = code.i32(scratch.address);
-  return code.block(
-    context.loadWeights(code.i32(scratch.address), context.weightsAt(), code.i32(recordsBytes)),
-    from.set(code.module.i32.add(context.weightsAt(), code.i32(recordsBytes))),
-    ...(first ? [first.set(code.i32(0))] : []),
-    ...(records ? [records.set(firstRecord)] : []),
-    ...(input ? [input.set(code.i32(0))] : []),
-    code.repeat(blocks, [
-      ...spread(code, layer, from, context),
-      ...(first ? writer.startAt(first) : writer.start()),
-      ...convolve(code, layer, writer, records?.get ?? firstRecord, input),
-      ...(first ? [first.advance(blockOutputs)] : []),
-      ...(records ? [records.advance(blockOutputs * epilogue.recordBytes)] : []),
-      ...(input ? [input.advance(blockInputBytes)] : []),
-    ]),
-  );
+  const blocks = emitBlocks(code, { ...layer, headBytes: layer.recordsBytes }, writer, context, (from, firstRecord) => [
+    ...spread(code, layer, from, context),
+    ...convolve(code, layer, writer, firstRecord, input),
+    ...(input ? [input.advance(blockInputBytes)] : []),
+  ]);
+  return code.block(...(input ? [input.set(code.i32(0))] : []), ...blocks);
 }
 
 function groupsOf({ blockOutputs, lanes }: LaneConvLayer): number {

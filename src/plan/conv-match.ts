@@ -6,17 +6,19 @@ import { elementCount, type Node, numberOf, type Tensor } from "../graph/graph.t
 import { type Grid, integerOf, multipleOf, widened } from "../graph/grid.ts";
 import { type ConvGeometry, convGeometry } from "../graph/operators/conv.ts";
 import { type Chain, readChain } from "./chain.ts";
-import { noKernel } from "./draft.ts";
+import { type Draft, noKernel } from "./draft.ts";
 import type { Element } from "./element.ts";
-import type { RawSum } from "./epilogue.ts";
+import type { EpilogueDraft, RawSum } from "./epilogue.ts";
 import type { Matcher } from "./matcher.ts";
 import { elementOffsets, type View } from "./view.ts";
+
+type Triple = readonly [number, number, number];
 
 export interface MatchedConv {
   readonly chain: Chain;
   readonly geometry: ConvGeometry;
   /** Where the input lies, [channels, height, width]. */
-  readonly input: View & { readonly dims: readonly [number, number, number] };
+  readonly input: View & { readonly dims: Triple; readonly strides: Triple };
   readonly element: Element;
   /** The integers that the input, padding included, can hold. */
   readonly range: Pick<Grid, "min" | "max">;
@@ -25,6 +27,7 @@ export interface MatchedConv {
   readonly outputShape: readonly [number, number, number];
   /** Integers [outputs, channels / group, rows, columns]. */
   readonly weights: Int32Array;
+  readonly weightRange: Pick<Grid, "min" | "max">;
   /** Per output: the root's integer is sum * factor + bias, the sum being that of products of integers. */
   readonly factor: number;
   readonly bias: readonly number[];
@@ -71,10 +74,17 @@ export function matchConv(match: Matcher, node: Node): MatchedConv | undefined {
     padInteger: integerOf(padValue, stored.grid),
     outputShape: shape as [number, number, number],
     weights: order ? integers.map((_, i) => integers[i - (i % perOutput) + order[i % perOutput]!]!) : integers,
+    weightRange: { min: integers.reduce((a, b) => Math.min(a, b)), max: integers.reduce((a, b) => Math.max(a, b)) },
     factor,
     bias,
     macs: elementCount(shape) * perOutput,
   };
+}
+
+/** The output may take the place of the shortcut, which is read just before it is written, unless the layer also convolves it. */
+export function replacement(conv: MatchedConv, { shortcut, element }: EpilogueDraft): Draft["replaces"] {
+  if (!shortcut || shortcut.tensor === conv.input.root || shortcut.element.bytes !== element.bytes) return undefined;
+  return { stream: shortcut.tensor, must: false };
 }
 
 /** What a kernel hands to the epilogue when its own sum is the sum of products plus `shifted`, per output. */
@@ -143,6 +153,6 @@ function denseInput(match: Matcher, x: Tensor, root: Node): [MatchedConv["input"
   });
   if (order.includes(-1))
     return noKernel(`Node "${root.name}" (${root.op}) reads a vector whose elements do not lie together in memory`);
-  const input = { root: view.root, offset: first, dims: [count, 1, 1] as const, strides: [1, count, count] };
+  const input = { root: view.root, offset: first, dims: [count, 1, 1], strides: [1, count, count] } as const;
   return [input, order.every((from, to) => from === to) ? undefined : order];
 }

@@ -8,6 +8,7 @@ import { draftLaneConv } from "./lane-conv.ts";
 import { draftNativeBinaryConv } from "./native-binary-conv.ts";
 import { nativeExitPool } from "./native-exit.ts";
 import { draftNativeImageConv } from "./native-image-conv.ts";
+import { draftPlaneConv } from "./plane-conv.ts";
 import { draftPointwise } from "./pointwise.ts";
 import type { KernelProfile } from "./profile.ts";
 import type { Kernels } from "./select.ts";
@@ -58,11 +59,13 @@ const pointwise: Kernel = { name: "pointwise", draft: draftPointwise };
 
 const laneConv: Kernel = { name: "lane-conv", draft: draftLaneConv };
 
+const planeConv: Kernel = { name: "plane-conv", draft: draftPlaneConv };
+
 const copy: Kernel = { name: "copy", draft: draftCopy };
 
 const PORTABLE: Kernels = [
   [gridConv, binaryConv, exitPool, copy, table],
-  [laneConv, pointwise],
+  [planeConv, laneConv, pointwise],
 ];
 
 export const KERNELS: Readonly<Record<KernelProfile, Kernels>> = {

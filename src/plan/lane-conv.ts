@@ -5,7 +5,8 @@
  */
 import type { Node } from "../graph/graph.ts";
 
-import { type MatchedConv, matchConv, rawSums, sumRanges } from "./conv-match.ts";
+import { BLOCK_BYTES, outputsPerBlock } from "./blocks.ts";
+import { type MatchedConv, matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
 import { bufferName, type Draft, noKernel } from "./draft.ts";
 import { type Element, elementOf } from "./element.ts";
 import { type EpilogueDraft, planEpilogue } from "./epilogue.ts";
@@ -17,8 +18,6 @@ import { planTapChunks, type TapChunks } from "./tap-chunks.ts";
 
 /** Taps whose activations are held in locals at once: two 32-bit slots each, of the 128 that a function has on a microcontroller. */
 const HELD = [45, 32, 24, 16] as const;
-/** Weights in use at once; of more, the layer works through one part of its outputs after the other. */
-const BLOCK_BYTES = 12 * 1024;
 const MAX_LANES = 8;
 const LOOP = 4;
 
@@ -41,7 +40,7 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
   const conv = matchConv(match, node);
   if (!conv) return undefined;
   const window = planRowWindow(conv);
-  const weightElement = elementOf({ step: 1, min: min(conv.weights), max: max(conv.weights) });
+  const weightElement = elementOf({ step: 1, ...conv.weightRange });
   if (weightElement.bytes > 2)
     noKernel(`Node "${conv.chain.root.name}" (${conv.chain.root.op}) has weights of more than 16 bits`);
   const choice = HELD.flatMap((limit) => choices(conv, planTapChunks(conv, window, limit), weightElement)).reduce(
@@ -106,12 +105,6 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
   };
 }
 
-/** The output may take the place of the shortcut, which is read just before it is written, unless the layer also convolves it. */
-export function replacement(conv: MatchedConv, { shortcut, element }: EpilogueDraft): Draft["replaces"] {
-  if (!shortcut || shortcut.tensor === conv.input.root || shortcut.element.bytes !== element.bytes) return undefined;
-  return { stream: shortcut.tensor, must: false };
-}
-
 function choices(conv: MatchedConv, chunks: TapChunks, weight: Element): Choice[] {
   const outputs = conv.outputShape[0] / conv.geometry.group;
   const { low, high } = chunkRange(conv, chunks);
@@ -124,7 +117,7 @@ function choices(conv: MatchedConv, chunks: TapChunks, weight: Element): Choice[
     if (seed + high >= 2 ** bits || total.some((range) => range.max + raised >= 2 ** 31)) continue;
     const perGroup = 8 * chunks.taps.length * chunks.offsets.length;
     const fitting = Math.max(1, Math.floor(BLOCK_BYTES / perGroup));
-    const blockOutputs = conv.geometry.group > 1 ? outputs : largestDivisor(outputs, fitting * count);
+    const blockOutputs = conv.geometry.group > 1 ? outputs : outputsPerBlock(outputs, fitting * count);
     const blockGroups = Math.ceil(blockOutputs / count);
     const blocks = conv.outputShape[0] / blockOutputs;
     const lanes = { count, bits, seed };
@@ -202,19 +195,4 @@ function packWeights(
             else view.setInt16(at, w, true);
           }
   return out;
-}
-
-/** Parts are equal, so that one piece of code does for all. */
-function largestDivisor(n: number, limit: number): number {
-  let divisor = Math.min(n, limit);
-  while (n % divisor !== 0) divisor--;
-  return divisor;
-}
-
-function min(values: Int32Array): number {
-  return values.reduce((a, b) => Math.min(a, b), 0);
-}
-
-function max(values: Int32Array): number {
-  return values.reduce((a, b) => Math.max(a, b), 0);
 }

@@ -1,8 +1,9 @@
 /** The layers that sum up products of integers of any width, and end in an epilogue. */
+import type { BitPlane } from "./bit-planes.ts";
 import type { Element } from "./element.ts";
 import type { CopyLoop } from "./element-layers.ts";
 import type { Epilogue } from "./epilogue.ts";
-import type { LayerBase, Region } from "./plan.ts";
+import type { LayerBase, Region, WordPiece } from "./plan.ts";
 import type { RowWindow } from "./row-window.ts";
 
 /** A convolution, of any integers, in SWAR lanes: src/plan/lane-conv.ts. */
@@ -31,4 +32,43 @@ export interface LaneConvLayer extends LayerBase {
   readonly epilogue: Epilogue;
 }
 
-export type SumLayer = LaneConvLayer;
+/** A convolution of integers of few bits, in planes of single bits: src/plan/plane-conv.ts. */
+export interface PlaneConvLayer extends LayerBase {
+  readonly kind: "plane-conv";
+  readonly input: Region;
+  /** [channels, height, width]; bytes, channels innermost. */
+  readonly inputShape: readonly [number, number, number];
+  readonly inputRowStride: number;
+  readonly inputPixelStride: number;
+  /** [outputs, height, width] */
+  readonly map: readonly [number, number, number];
+  readonly strides: readonly [number, number];
+  /** Padding above and to the left, and whether there is any at all. */
+  readonly top: number;
+  readonly left: number;
+  readonly padded: boolean;
+  /** Rows between those that a kernel looks at. */
+  readonly dilation: number;
+  /** The packed rows under the kernel, plane after plane: `windowRows` rows of `rowBytes`, padding included. */
+  readonly bits: Region;
+  readonly pixelBytes: number;
+  readonly rowBytes: number;
+  readonly windowRows: number;
+  /** The activations' planes, and the bit of each in the padding. */
+  readonly planes: readonly (BitPlane & { readonly pad: 0 | 1 })[];
+  readonly weightPlanes: readonly BitPlane[];
+  /** What all weights have besides their planes: times the sum of the activations it is added. */
+  readonly weightConstant: number;
+  /** Loops over chunks of words, moving by bytes, and the words of a chunk. */
+  readonly loops: readonly Pick<CopyLoop, "count" | "from">[];
+  readonly words: readonly (readonly WordPiece[])[];
+  /** Bytes of the epilogue's records, which come first; then, with a constant, the mask words of each chunk; then the filters. */
+  readonly recordsBytes: number;
+  readonly blocks: number;
+  readonly blockOutputs: number;
+  /** One i32 per output of a block, where there are several chunks. */
+  readonly sums: Region;
+  readonly epilogue: Epilogue;
+}
+
+export type SumLayer = LaneConvLayer | PlaneConvLayer;

@@ -28,9 +28,20 @@ export interface ConvShape {
   readonly shortcut: boolean;
   /** Whether the input is made by a layer, which stores channels innermost; else it is the host's. */
   readonly stored: boolean;
+  /** Weights take only the ends of their range. */
+  readonly twoWeights?: boolean;
+  /** Activations are the input's signs, as a threshold makes them. */
+  readonly signs?: boolean;
 }
 
 const between = (random: () => number, { min, max }: Integers): number => min + Math.floor(random() * (max - min + 1));
+
+function weightsOf(random: () => number, count: number, range: Integers, two = false): number[] {
+  return Array.from({ length: count }, (_, i) => {
+    const end = i < 2 ? i : random() < 0.5 ? 0 : 1;
+    return i < 2 || two ? [range.min, range.max][end]! : between(random, range);
+  });
+}
 
 const STEP = 0.25;
 
@@ -39,21 +50,15 @@ export function convGraph(c: ConvShape): Graph {
   const random = randomFrom(c.seed);
   const builder = new GraphBuilder("conv");
   builder.input("x", c.input, { step: STEP, ...c.activations });
-  if (c.stored)
-    builder.node("requant", ["x", scalar(builder, "one", 1), scalar(builder, "nothing", 0)], "stored", {
-      shift: 0,
-      rounding: "FLOOR",
-      low: c.activations.min,
-      high: c.activations.max,
-      zero: 0,
-      scale: STEP,
-    });
+  if (c.signs) {
+    builder.constant("zeros", [c.input[0], 1], new Float64Array(c.input[0]));
+    const rising = new Array<number>(c.input[0]).fill(1);
+    builder.node("threshold", ["x", "zeros"], "stored", { rising, scale: 2 * STEP, offset: -0.5, inputStep: STEP });
+  } else if (c.stored) store(builder, c.activations);
   const source = c.stored ? "stored" : "x";
   const shape = [c.outputs, c.input[0] / c.group, ...c.kernel];
   const { min, max } = c.weights;
-  const weights = Array.from({ length: elementCount(shape) }, (_, i) =>
-    i === 0 ? min : i === 1 ? max : between(random, c.weights),
-  );
+  const weights = weightsOf(random, elementCount(shape), c.weights, c.twoWeights);
   builder.constant("w", shape, weights, { step: 1, min, max });
   const bias = Array.from({ length: c.outputs }, () => STEP * between(random, { min: -500, max: 500 }));
   builder.constant("b", [c.outputs], bias, { step: STEP, min: -500, max: 500 });
@@ -72,23 +77,20 @@ export function denseGraph(
   const vector = c.input[1] === 1 && c.input[2] === 1;
   builder.input("x", vector ? [inputs] : c.input, { step: STEP, ...c.activations });
   let source = "x";
-  if (c.stored && !vector)
-    source = builder.node("requant", ["x", scalar(builder, "one", 1), scalar(builder, "nothing", 0)], "stored", {
-      shift: 0,
-      rounding: "FLOOR",
-      low: c.activations.min,
-      high: c.activations.max,
-      zero: 0,
-      scale: STEP,
-    });
+  if (c.stored && !vector) source = store(builder, c.activations);
   if (!vector) source = builder.node("flatten", [source], "flat");
   const { min, max } = c.weights;
-  const weights = Array.from({ length: c.outputs * inputs }, (_, i) =>
-    i === 0 ? min : i === 1 ? max : between(random, c.weights),
-  );
+  const weights = weightsOf(random, c.outputs * inputs, c.weights);
   builder.constant("w", [c.outputs, inputs], weights, { step: 1, min, max });
   builder.node("gemm", [source, "w"], "sum");
   return ended(builder, { ...c, shortcut: false }, "sum", random);
+}
+
+/** A layer that stores the input as it is. */
+function store(builder: GraphBuilder, { min, max }: Integers): string {
+  const [one, none] = [scalar(builder, "one", 1), scalar(builder, "nothing", 0)];
+  const attributes = { shift: 0, rounding: "FLOOR", low: min, high: max, zero: 0, scale: STEP };
+  return builder.node("requant", ["x", one, none], "stored", attributes);
 }
 
 function scalar(builder: GraphBuilder, name: string, value: number): string {
