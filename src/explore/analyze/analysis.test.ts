@@ -35,7 +35,7 @@ describe("an analysis", () => {
       layers.reduce((total, layer) => total + of(layer), 0);
     expect(sum((layer) => layer.macs.binary)).toBe(macs.binary);
     expect(macs.binary + macs.lowBit + macs.byte).toBe(bundle.manifest.layers.reduce((n, row) => n + row.macs, 0));
-    expect(sum((layer) => layer.instructions.arm)).toBe(instructions.arm);
+    expect(sum((layer) => layer.instructions!.arm)).toBe(instructions!.arm);
     expect(flash.total).toBe(bundle.edgeWasm.length + bundle.weights.length);
     expect(ram.total).toBe(ram.linear + ram.stack + ram.code + ram.structures);
     // Every function runs in some step, so that all code is charged to a layer; pages and stubs are left.

@@ -3,7 +3,7 @@ import type { Bundle } from "../../bundle/bundle.ts";
 import type { LayerRow } from "../../bundle/manifest.ts";
 import type { Plan } from "../../plan/plan.ts";
 import { MCU_BUILD } from "../cost/code-pages.ts";
-import { type CostMachine, estimateSteps } from "../cost/estimate.ts";
+import { estimateSteps, type Instructions, moduleCode } from "../cost/estimate.ts";
 import { type Wasm3Heap, wasm3Heap } from "../cost/heap.ts";
 import { energyPicojoules } from "./energy.ts";
 
@@ -26,7 +26,8 @@ export interface LayerAnalysis {
   readonly flashBytes: number;
   /** Code that wasm3 makes of its function, in RAM; a function that several layers share counts with the first. */
   readonly metacodeBytes: number;
-  readonly instructions: Readonly<Record<CostMachine, number>>;
+  /** Of its step; undefined where native kernels compute, whose cost is not estimated. */
+  readonly instructions: Instructions | undefined;
   readonly energyPicojoules: number;
 }
 
@@ -38,17 +39,21 @@ export interface Analysis {
   /** What wasm3 takes of a 32-bit device's heap. */
   readonly ram: Wasm3Heap;
   readonly flash: { readonly module: number; readonly weights: number; readonly total: number };
-  readonly instructions: Readonly<Record<CostMachine, number>>;
+  readonly instructions: Instructions | undefined;
   readonly energyPicojoules: number;
 }
 
 const NO_MACS: MacsByKind = { binary: 0, lowBit: 0, byte: 0 };
-const NO_INSTRUCTIONS: Record<CostMachine, number> = { x86: 0, x86Popcnt: 0, arm: 0 };
+const NO_INSTRUCTIONS: Instructions = { x86: 0, x86Popcnt: 0, arm: 0 };
 
 /** @param plan of the bundle, where it was compiled just now: then the memory of each layer is known */
 export function analyzeBundle(bundle: Bundle, plan?: Plan): Analysis {
   const { manifest, digest, edgeWasm, weights } = bundle;
-  const { code, metacode, steps } = estimateSteps(bundle);
+  const compiled = moduleCode(edgeWasm, manifest.name);
+  const { code, metacode } = compiled;
+  const native = code.imports.length > 1;
+  const job = { edgeWasm, weights, sample: noise(manifest.module.inputBytes), module: manifest.module };
+  const steps = native ? [] : estimateSteps(job, compiled, manifest.name);
   const charged = new Set<number>();
   let step = -1;
   const layers = manifest.layers.map((row, index): LayerAnalysis => {
@@ -64,7 +69,7 @@ export function analyzeBundle(bundle: Bundle, plan?: Plan): Analysis {
       ramBytes: plan && memoryInUse(plan, index),
       flashBytes: row.weightBytes,
       metacodeBytes: fresh.reduce((sum, f) => sum + metacode.functionWords[f]!, 0) * MCU_BUILD.wordBytes,
-      instructions: estimate?.instructions ?? NO_INSTRUCTIONS,
+      instructions: native ? undefined : (estimate?.instructions ?? NO_INSTRUCTIONS),
       energyPicojoules: energyPicojoules(row),
     };
   });
@@ -76,9 +81,14 @@ export function analyzeBundle(bundle: Bundle, plan?: Plan): Analysis {
     macs: layers.map((layer) => layer.macs).reduce(addMacs, NO_MACS),
     ram: wasm3Heap(code, metacode, MCU_BUILD, manifest.module),
     flash: { ...flash, total: flash.module + flash.weights },
-    instructions: layers.map((layer) => layer.instructions).reduce(addInstructions, NO_INSTRUCTIONS),
+    instructions: native ? undefined : steps.map((each) => each.instructions).reduce(addInstructions, NO_INSTRUCTIONS),
     energyPicojoules: layers.reduce((sum, layer) => sum + layer.energyPicojoules, 0),
   };
+}
+
+/** A sample: branches that depend on data, few as they are, go either way. */
+function noise(length: number): Int8Array {
+  return Int8Array.from({ length }, (_, i) => (Math.imul(i, 2654435761) >>> 24) - 128);
 }
 
 /** The buffers that live while a layer runs. */
@@ -97,6 +107,6 @@ function addMacs(a: MacsByKind, b: MacsByKind): MacsByKind {
   return { binary: a.binary + b.binary, lowBit: a.lowBit + b.lowBit, byte: a.byte + b.byte };
 }
 
-function addInstructions(a: LayerAnalysis["instructions"], b: LayerAnalysis["instructions"]) {
+function addInstructions(a: Instructions, b: Instructions): Instructions {
   return { x86: a.x86 + b.x86, x86Popcnt: a.x86Popcnt + b.x86Popcnt, arm: a.arm + b.arm };
 }

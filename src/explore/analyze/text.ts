@@ -1,5 +1,6 @@
 /** An analysis for people: totals, and the share of a board's budget. */
 import { type Board, budgetOf } from "../../boards/boards.ts";
+import type { Instructions } from "../cost/estimate.ts";
 import type { Analysis, LayerAnalysis } from "./analysis.ts";
 
 export const COLUMNS = [
@@ -25,7 +26,7 @@ export function layerCells({ macs, instructions, ...layer }: LayerAnalysis): (st
     layer.ramBytes ?? "",
     layer.flashBytes,
     layer.metacodeBytes,
-    instructions.arm.toLocaleString("en"),
+    instructions?.arm.toLocaleString("en") ?? "",
     (layer.energyPicojoules / 1000).toFixed(1),
   ];
 }
@@ -35,18 +36,23 @@ export function totalLines(analysis: Analysis, board: Board | undefined): string
   const budget = board && budgetOf(board);
   const share = (bytes: number, of: number | undefined): string =>
     of === undefined ? "" : `, ${((100 * bytes) / of).toFixed(0)} % of the ${of} that ${board!.name} has left`;
-  const million = (count: number): string => (count / 1e6).toFixed(1);
   return [
     `${name}  ${digest.slice(0, 16)}`,
     `MACs          ${macs.binary.toLocaleString("en")} binary, ${macs.lowBit.toLocaleString("en")} low-bit, ${macs.byte.toLocaleString("en")} 8-bit`,
     `RAM           ${ram.total} B = linear memory ${ram.linear} + code ${ram.code} + wasm3's stack ${ram.stack} and structures ${ram.structures}${share(ram.total, budget?.ram)}`,
     `flash         ${flash.total} B = module ${flash.module} + weights ${flash.weights}${share(flash.total, budget?.flash)}`,
-    `instructions  ${million(instructions.arm)} million on a Cortex-M4 (x86-64: ${million(instructions.x86)})${board ? time(analysis, board) : ""}`,
+    `instructions  ${instructionsText(instructions, board)}`,
     `energy        ${(energyPicojoules / 1e6).toFixed(2)} uJ by the table of the CDHNN paper, communication not counted`,
     ...(board?.notes ? [`note          ${board.notes}`] : []),
   ];
 }
 
-function time({ instructions }: Analysis, { clockMHz, name }: Board): string {
-  return `, at least ${(instructions.arm / clockMHz / 1e6).toFixed(2)} s on ${name} (${clockMHz} MHz, an instruction a cycle)`;
+function instructionsText(instructions: Instructions | undefined, board: Board | undefined): string {
+  if (!instructions) return "not estimated: native kernels compute";
+  const million = (count: number): string => (count / 1e6).toFixed(1);
+  const seconds = board && (instructions.arm / board.clockMHz / 1e6).toFixed(2);
+  return [
+    `${million(instructions.arm)} million on a Cortex-M4 (x86-64: ${million(instructions.x86)})`,
+    ...(board ? [`at least ${seconds} s on ${board.name} (${board.clockMHz} MHz, an instruction a cycle)`] : []),
+  ].join(", ");
 }

@@ -21,7 +21,8 @@ test.each<[string, HybridShape]>([
   ["24 channels, 8-bit payload", smallShape({ channels: 24, bits: 8, side: 16 })],
 ])("%s", async (_, shape) => {
   const { bundle } = await compileModel(encodeModel(hybridModel(shape)), "model.onnx");
-  const measured = await measureWasm3(bundle, randomImages(1, shape.input, 1)[0]!, "mcu");
+  const sample = randomImages(1, shape.input, 1)[0]!;
+  const measured = await measureWasm3(bundle, sample, "mcu");
 
   const code = decodeWasm(bundle.edgeWasm);
   const metacode = compileMetacode(code, COUNTED_BUILD);
@@ -29,7 +30,7 @@ test.each<[string, HybridShape]>([
   const heap = wasm3Heap(code, metacode, COUNTED_BUILD, bundle.manifest.module);
   expect(Math.abs(heap.total - measured.heapBytes)).toBeLessThanOrEqual(ALLOCATOR_SLACK);
 
-  const estimated = estimateInstructions(bundle);
+  const estimated = estimateInstructions({ ...bundle, sample, module: bundle.manifest.module });
   expect(estimated).toHaveLength(measured.steps.length);
   for (const { step, instructions } of measured.steps) {
     const error = estimated[step]!.instructions.x86 / instructions - 1;
