@@ -1,5 +1,6 @@
 /** The emitter of each kind of layer. */
 import type { Layer } from "../plan/plan.ts";
+import { emitAveragePool } from "./average-pool.ts";
 import { emitBinaryConv } from "./binary-conv.ts";
 import { emitCopy } from "./copy.ts";
 import type { Emitter } from "./emitter.ts";
@@ -7,6 +8,7 @@ import { emitDenseExit } from "./exit.ts";
 import { emitExitPool } from "./exit-pool.ts";
 import { emitGridConv } from "./grid-conv.ts";
 import { emitLaneConv } from "./lane-conv.ts";
+import { emitMaxPool } from "./max-pool.ts";
 import { emitNative } from "./native.ts";
 import { emitOutputs } from "./outputs.ts";
 import { emitPayload } from "./payload.ts";
@@ -17,6 +19,7 @@ import { emitTable } from "./table.ts";
 type Emitters = { readonly [Kind in Layer["kind"]]: Emitter<Extract<Layer, { kind: Kind }>> };
 
 const EMITTERS: Emitters = {
+  "average-pool": emitAveragePool,
   "binary-conv": emitBinaryConv,
   copy: emitCopy,
   "dense-exit": emitDenseExit,
@@ -24,6 +27,7 @@ const EMITTERS: Emitters = {
   "grid-conv": emitGridConv,
   "lane-conv": emitLaneConv,
   native: emitNative,
+  "max-pool": emitMaxPool,
   outputs: emitOutputs,
   payload: emitPayload,
   "plane-conv": emitPlaneConv,

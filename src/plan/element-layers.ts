@@ -1,4 +1,5 @@
 /** Layers of single elements: what they move, look up, add, pool and hand out. */
+import type { Window } from "../graph/operators/window.ts";
 import type { Element } from "./element.ts";
 import type { Epilogue } from "./epilogue.ts";
 import type { LayerBase, Region } from "./plan.ts";
@@ -60,6 +61,38 @@ export interface PointwiseOperand extends Element {
   readonly perChannel: boolean;
 }
 
+/** Windows over a map with channels innermost. */
+export interface PoolWindow extends Window {
+  readonly inputShape: readonly [number, number, number];
+  /** Windows in a column and in a row. */
+  readonly counts: readonly [number, number];
+}
+
+/** The largest element of each window, channel by channel; padding does not count. */
+export interface MaxPoolLayer extends LayerBase {
+  readonly kind: "max-pool";
+  readonly input: Region;
+  readonly element: Element;
+  readonly window: PoolWindow;
+}
+
+/** The sum of each window, channel by channel, through an epilogue; padding counts as zeros. */
+export interface AveragePoolLayer extends LayerBase {
+  readonly kind: "average-pool";
+  readonly input: Region;
+  readonly element: Element;
+  readonly window: PoolWindow;
+  /**
+   * The sums of one pixel's channels: as i32, or in lanes of 16 bits. Of eight channels the lanes are those of two words: first the even
+   * channels, then the odd ones; signed bytes are added with 128 on top of each.
+   */
+  readonly sums: Region;
+  readonly lanes: 16 | 32;
+  readonly epilogue: Epilogue;
+  /** One record of the epilogue for all channels, or one for each. */
+  readonly records: number;
+}
+
 /** Writes the result row of an edge-only model: label, 1, 0, then each element as an i32. */
 export interface OutputsLayer extends LayerBase {
   readonly kind: "outputs";
@@ -71,4 +104,4 @@ export interface OutputsLayer extends LayerBase {
   readonly labels: boolean;
 }
 
-export type ElementLayer = CopyLayer | TableLayer | PointwiseLayer | OutputsLayer;
+export type ElementLayer = CopyLayer | TableLayer | PointwiseLayer | MaxPoolLayer | AveragePoolLayer | OutputsLayer;

@@ -10,6 +10,7 @@ import { nativeExitPool } from "./native-exit.ts";
 import { draftNativeImageConv } from "./native-image-conv.ts";
 import { draftPlaneConv } from "./plane-conv.ts";
 import { draftPointwise } from "./pointwise.ts";
+import { draftAveragePool, draftMaxPool } from "./pool.ts";
 import type { KernelProfile } from "./profile.ts";
 import type { Kernels } from "./select.ts";
 import { draftTable } from "./table.ts";
@@ -57,6 +58,10 @@ const table: Kernel = { name: "table", draft: draftTable };
 
 const pointwise: Kernel = { name: "pointwise", draft: draftPointwise };
 
+const maxPool: Kernel = { name: "max-pool", draft: draftMaxPool };
+
+const averagePool: Kernel = { name: "average-pool", draft: draftAveragePool };
+
 const laneConv: Kernel = { name: "lane-conv", draft: draftLaneConv };
 
 const planeConv: Kernel = { name: "plane-conv", draft: draftPlaneConv };
@@ -65,7 +70,7 @@ const copy: Kernel = { name: "copy", draft: draftCopy };
 
 const PORTABLE: Kernels = [
   [gridConv, binaryConv, exitPool, copy, table],
-  [planeConv, laneConv, pointwise],
+  [planeConv, laneConv, pointwise, maxPool, averagePool],
 ];
 
 export const KERNELS: Readonly<Record<KernelProfile, Kernels>> = {

@@ -2,9 +2,11 @@
 import { elementCount, type Node } from "../graph/graph.ts";
 import { type Affine, type Chain, QUANTISERS, readAffine, readChain } from "./chain.ts";
 import { bufferName, type Draft, noKernel } from "./draft.ts";
-import { type EpilogueDraft, planEpilogue, type RawSum } from "./epilogue.ts";
+import { planEpilogue, type RawSum } from "./epilogue.ts";
 import { inPlace } from "./in-place.ts";
 import type { Matcher, Storage } from "./matcher.ts";
+import { NO_SCRATCH } from "./plan.ts";
+import { joinRecords } from "./records.ts";
 
 /** Operators that an epilogue does by its limits alone. */
 const CLAMPS: ReadonlySet<string> = new Set(["relu", "clip"]);
@@ -32,18 +34,18 @@ export function draftPointwise(match: Matcher, node: Node): Draft | undefined {
       );
   const sum = rawRange(node, storages);
   const epilogue = planEpilogue(match.graph, chain, new Array<RawSum>(output.shape[0]!).fill(sum));
-  const records = joinRecords(epilogue, output, channels);
+  // Tensors that are neither maps nor vectors lie row by row of their first axis.
+  const records = joinRecords(epilogue, channels / output.shape[0]!);
   const scratch = bufferName("records", node.output);
-  const count = epilogue.recordBytes === 0 ? 1 : records.length / epilogue.recordBytes;
   return {
     name: node.output,
     buffers: [
       ...operands.map((name) => match.request(name)),
       ...(shortcut ? [match.request(shortcut.tensor.name)] : []),
       match.request(node.output),
-      ...(records.length > 0 ? [{ name: scratch, bytes: records.length }] : []),
+      ...(records.data.length > 0 ? [{ name: scratch, bytes: records.data.length }] : []),
     ],
-    weights: records,
+    weights: records.data,
     operations: elementCount(output.shape) * (12 + 4 * operands.length + (shortcut ? 3 : 0)),
     why: "element by element, in the end of which one quantiser",
     replaces: replacement(match, node, [...operands, ...(shortcut ? [shortcut.tensor.name] : [])]),
@@ -53,7 +55,7 @@ export function draftPointwise(match: Matcher, node: Node): Draft | undefined {
       outputShape: output.shape,
       output: region(node.output),
       weights: slice,
-      scratch: records.length > 0 ? region(scratch) : { address: 0, bytes: 0 },
+      scratch: records.data.length > 0 ? region(scratch) : NO_SCRATCH,
       macs: 0,
       weightBits: 0,
       activationBits: 8 * storages[0]!.bytes,
@@ -65,7 +67,7 @@ export function draftPointwise(match: Matcher, node: Node): Draft | undefined {
       })),
       epilogue: epilogue.finish(region),
       channels,
-      records: count,
+      records: records.count,
     }),
   };
 }
@@ -125,18 +127,6 @@ function rawRange(node: Node, operands: readonly Storage[]): RawSum {
   if (Math.max(max, -min) >= 2 ** 31)
     noKernel(`Node "${node.name}" (${node.op}) multiplies integers to more than 32 bits`, "Quantise its inputs.");
   return { min, max, factor: 1, bias: 0 };
-}
-
-/** The records of all channels, or a single one where they are alike. */
-function joinRecords({ records, recordBytes }: EpilogueDraft, output: Storage, channels: number): Uint8Array {
-  const [first] = records as [Uint8Array];
-  const alike = records.every((record) => record.every((byte, i) => byte === first[i]));
-  if (alike) return first;
-  // Tensors that are neither maps nor vectors lie row by row of their first axis.
-  const each = channels / output.shape[0]!;
-  const all = new Uint8Array(channels * recordBytes);
-  for (let c = 0; c < channels; c++) all.set(records[Math.floor(c / each)]!, c * recordBytes);
-  return all;
 }
 
 /** The operand whose buffer the output may take: one that nothing else reads. */
