@@ -1,20 +1,30 @@
 /** Several things that keep a model from compiling, as one error. */
-import type { Problem } from "./diagnostics.ts";
+import type { DiagnosticCode, Problem } from "./diagnostics.ts";
 import { HedgeError } from "./errors.ts";
 
 /** More are counted, not listed. */
 const MAX_LISTED = 20;
+
+/** One line each, with number and remedy. */
+export function problemLines(problems: readonly Problem[]): string {
+  const lines = problems.slice(0, MAX_LISTED).map(({ code, message, remedy }) => `  ${code} ${message} ${remedy}`);
+  if (problems.length > MAX_LISTED) lines.push(`  and ${problems.length - MAX_LISTED} more`);
+  return lines.join("\n");
+}
+
+/** The number of all of them, if they have the same. */
+export function commonCode(problems: readonly Problem[]): DiagnosticCode | undefined {
+  const codes = new Set(problems.map(({ code }) => code));
+  return codes.size === 1 ? problems[0]!.code : undefined;
+}
 
 /**
  * @param summary what they are, for people: ends with a colon, and the list follows
  * @param remedy what to do about all of them
  */
 export function problemsError(summary: string, problems: readonly Problem[], remedy: string): HedgeError {
-  const listed = problems
-    .slice(0, MAX_LISTED)
-    .map((problem) => `  ${problem.code} ${problem.message} ${problem.remedy}`);
-  if (problems.length > MAX_LISTED) listed.push(`  and ${problems.length - MAX_LISTED} more`);
-  return new HedgeError("input", `${summary}\n${listed.join("\n")}`, remedy, { problems });
+  const code = commonCode(problems);
+  return new HedgeError("input", `${summary}\n${problemLines(problems)}`, remedy, { code, problems });
 }
 
 /** What an error of a model says, as problems. */

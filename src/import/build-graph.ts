@@ -4,6 +4,7 @@ import { HedgeError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Grid } from "../graph/grid.ts";
 import { verifyGraph } from "../graph/verify.ts";
+import { commonCode, problemLines } from "../problems.ts";
 import { describe, ImportContext } from "./context.ts";
 import type { ModelInput } from "./model-input.ts";
 import { isStandardDomain } from "./onnx/attributes.ts";
@@ -12,9 +13,6 @@ import type { OnnxModel, OnnxNode } from "./onnx/types.ts";
 import { Unsupported } from "./onnx/unsupported.ts";
 import { nameOutputs } from "./outputs.ts";
 import { importNode } from "./registry.ts";
-
-/** More are counted, not listed. */
-const MAX_LISTED = 20;
 
 export interface GraphSource {
   readonly model: OnnxModel;
@@ -75,8 +73,8 @@ function attempt(context: ImportContext, node: OnnxNode, missing: ReadonlySet<st
   } catch (error) {
     const known = error instanceof Unsupported || (error instanceof HedgeError && error.kind === "input");
     if (!known) throw error;
-    const message = error.message.replace(/\.$/, "");
-    return { code: error.code ?? "H202", node: describe(node), message, remedy: error.remedy };
+    const message = `${describe(node)}: ${error.message.replace(/\.$/, "")}.`;
+    return { code: error.code ?? "H202", node: node.name || node.output[0], message, remedy: error.remedy };
   }
 }
 
@@ -100,15 +98,12 @@ export class UnsupportedNodes extends HedgeError {
     /** The graph in front of the nodes that do not compile, if there is one. */
     readonly partial: () => Graph | undefined,
   ) {
-    const listed = problems.slice(0, MAX_LISTED);
-    const list = listed.map(({ node, message, remedy }) => `  ${node}: ${message}. ${remedy}`);
-    if (problems.length > MAX_LISTED) list.push(`  and ${problems.length - MAX_LISTED} more`);
     const plural = problems.length === 1 ? "One node does" : `${problems.length} nodes do`;
     super(
       "input",
-      `${file}: ${plural} not compile for the device:\n${list.join("\n")}`,
+      `${file}: ${plural} not compile for the device:\n${problemLines(problems)}`,
       "Change them and export the model again, or move the cut (metadata hedge.cut) in front of them.",
-      { code: problems[0]!.code, problems },
+      { code: commonCode(problems), problems },
     );
     this.nodes = nodes;
   }
