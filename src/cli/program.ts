@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { register as analyze } from "./analyze.ts";
 import { register as boards } from "./boards.ts";
 import { register as broker } from "./broker.ts";
+import { register as check } from "./check.ts";
 import { register as compile } from "./compile.ts";
 import { register as data } from "./data.ts";
 import { register as demo } from "./demo.ts";
@@ -19,6 +20,7 @@ import { register as zoo } from "./zoo.ts";
 /** In the order in which help lists them. */
 const COMMANDS: readonly ((program: Command) => void)[] = [
   compile,
+  check,
   inspect,
   analyze,
   run,
