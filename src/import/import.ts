@@ -38,7 +38,7 @@ export function importModel(model: OnnxModel, file: string, options: ImportOptio
   if (hasMetadata(model)) return importHybrid(model, file, overridden(readMetadata(model, file), options, file));
   if (options.cut !== undefined || options.exits?.length) return importByOptions(model, file, options);
   const output = onlyOutput(model, file, []);
-  return { name: nameOf(model, file), ...importPart(model, file, [output]) };
+  return { name: nameOf(model, file), ...importPart(model, file, [output], { grid: gridOf(options) }) };
 }
 
 /** As `importModel`, of hybrid models only. */
@@ -60,7 +60,8 @@ function importHybrid(model: OnnxModel, file: string, metadata: HybridMetadata) 
 }
 
 /** Where to cut and exit as the command line says it; classes are numbers, pixels what the input's quantiser makes of them. */
-function importByOptions(model: OnnxModel, file: string, { cut, exits = [] }: ImportOptions): ImportedModel {
+function importByOptions(model: OnnxModel, file: string, options: ImportOptions): ImportedModel {
+  const { cut, exits = [] } = options;
   const [exit] = exits;
   if (cut === undefined || !exit || exits.length > 1)
     throw new HedgeError(
@@ -68,15 +69,15 @@ function importByOptions(model: OnnxModel, file: string, { cut, exits = [] }: Im
       `${file}: a model without hedge.* metadata takes one cut and one exit, or neither.`,
       "Give both --cut TENSOR and --exit TENSOR:entropy:THRESHOLD.",
     );
-  const { edge, ...rest } = importPart(model, file, [exit.logits, cut]);
+  const { edge, ...rest } = importPart(model, file, [exit.logits, cut], { grid: gridOf(options) });
   const { name } = rest.input;
   const grid = tensorOf(edge, edge.input).grid;
   if (!grid || grid.min < -128 || grid.max > 127)
     throw new HedgeError(
       "input",
       `${file}: its input "${name}" is not quantised to signed bytes.`,
-      "Put a Quant of 8 signed bits behind it, or add hedge.input to its metadata.",
-      { code: "H108" },
+      "Put a Quant of 8 signed bits behind it, or say what its bytes are worth (--input 128:STEP).",
+      { code: "H110" },
     );
   const metadata: HybridMetadata = {
     name: nameOf(model, file),
@@ -100,12 +101,16 @@ function overridden(metadata: HybridMetadata, { cut, exits }: ImportOptions, fil
   };
 }
 
+function gridOf({ input }: ImportOptions): Grid | undefined {
+  return input && { step: input.step, min: -input.zero, max: 255 - input.zero };
+}
+
 /** The nodes between the input and these outputs. */
 function importPart(
   model: OnnxModel,
   file: string,
   outputs: readonly string[],
-  known: { readonly name?: string; readonly image?: string; readonly grid?: Grid } = {},
+  known: { readonly name?: string; readonly image?: string; readonly grid?: Grid | undefined } = {},
 ) {
   const nodes = edgeNodes(model, outputs, file);
   const input = findInput(model, file, known.image);

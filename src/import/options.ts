@@ -9,11 +9,35 @@ export interface ExitOption {
   readonly threshold: number;
 }
 
+/** How an image or a sensor's reading enters: a byte b of 0 ... 255 stands for (b - zero) * step. */
+export interface InputOption {
+  readonly zero: number;
+  readonly step: number;
+}
+
 export interface ImportOptions {
   /** The tensor whose values an offloaded sample sends; in place of the metadata's. */
   readonly cut?: string;
   /** In place of the metadata's. */
   readonly exits?: readonly ExitOption[];
+  /** Of models without metadata; where absent the input's quantiser says it. */
+  readonly input?: InputOption;
+}
+
+/**
+ * Reads `128:1/64` or `0:0.00392`: the byte that stands for zero, and what a step is worth.
+ * @throws HedgeError (usage)
+ */
+export function parseInput(text: string): InputOption {
+  const [, byte, dividend, divisor = "1"] = /^(\d+):([^/]+)(?:\/([^/]+))?$/.exec(text) ?? [];
+  const [zero, step] = [Number(byte), Number(dividend) / Number(divisor)];
+  if (!(zero <= 255) || !(step > 0 && step < Number.POSITIVE_INFINITY))
+    throw new HedgeError(
+      "usage",
+      `${JSON.stringify(text)} does not say how the input enters.`,
+      "Write --input ZERO:STEP, the byte that stands for zero and what a step is worth, such as --input 128:1/64.",
+    );
+  return { zero, step };
 }
 
 /**
