@@ -1,6 +1,6 @@
 /** Arguments that several commands take, checked while they are parsed. */
 import { type Command, InvalidArgumentError } from "commander";
-import { type ExitOption, type ImportOptions, parseExit } from "../import/options.ts";
+import { type ExitOption, type ImportOptions, type InputOption, parseExit, parseInput } from "../import/options.ts";
 
 export const DEFAULT_BROKER = "mqtt://127.0.0.1:1883";
 
@@ -26,14 +26,20 @@ export function nonNegative(text: string): number {
 export interface ModelOptions {
   readonly cut?: string;
   readonly exit?: ExitOption;
+  readonly input?: InputOption;
 }
 
 export function addModelOptions(command: Command): Command {
   return command
     .option("--cut <tensor>", "the tensor that an offloaded sample sends (default: the metadata's)")
-    .option("--exit <exit>", "TENSOR:entropy:NATS, the exit's logits and rule (default: the metadata's)", parseExit);
+    .option("--exit <exit>", "TENSOR:entropy:NATS, the exit's logits and rule (default: the metadata's)", parseExit)
+    .option(
+      "--input <zero:step>",
+      "what the input's bytes stand for, such as 128:1/64 (default: what its quantiser says)",
+      parseInput,
+    );
 }
 
-export function importOptions({ cut, exit }: ModelOptions): ImportOptions {
-  return { cut, exits: exit && [exit] };
+export function importOptions({ cut, exit, input }: ModelOptions): ImportOptions {
+  return { cut, exits: exit && [exit], input };
 }

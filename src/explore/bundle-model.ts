@@ -17,6 +17,10 @@ export function metadataOf({ name, cloud, exit, classes, input }: HybridManifest
 }
 
 /** With these the model is imported as it was for the bundle. */
-export function importOptionsOf({ cloud, exit }: HybridManifest): ImportOptions {
-  return { cut: cloud.input, exits: [{ logits: exit.tensor, rule: exit.rule, threshold: exit.threshold }] };
+export function importOptionsOf({ cloud, exit, input }: HybridManifest): ImportOptions {
+  return {
+    cut: cloud.input,
+    exits: [{ logits: exit.tensor, rule: exit.rule, threshold: exit.threshold }],
+    input: { zero: input.pixelZero, step: input.pixelStep },
+  };
 }
