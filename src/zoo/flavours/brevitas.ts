@@ -1,6 +1,6 @@
 /**
  * QONNX as Brevitas exports it from PyTorch: quantisers in Brevitas' own domain with float scales, per output channel for weights; their
- * parameters as Constant nodes; an input normalised by a reciprocal; shape arithmetic in front of Reshape; dense layers as Transpose and MatMul.
+ * parameters as Constant nodes; an input that is normalised by a reciprocal; shape arithmetic in front of Reshape; dense layers as Transpose and MatMul.
  */
 import { type AttributeValue, floats, int64s } from "../../import/onnx/build.ts";
 import { writeTensor } from "../../import/onnx/tensor.ts";
@@ -26,10 +26,11 @@ export class BrevitasExporter extends Exporter {
 
   override input(shape: readonly number[]): Feature {
     const input = this.declareInput("input", ["batch", ...shape]);
+    const raw = this.#quantised(input, "input_quant", shape, 1, STREAM_BITS, true);
     const each = [shape[0]!, ...shape.slice(1).map(() => 1)];
-    const mean = this.add("Sub", [input, this.#floats(each, () => 0.1 * this.normal())], "normalize.mean");
+    const mean = this.add("Sub", [raw.name, this.#floats(each, () => 0.1 * this.normal())], "normalize.mean");
     const scaled = this.add("Mul", [mean, this.#floats(each, () => 1 / (0.9 + 0.2 * this.random()))], "normalize.out");
-    return this.#quantised(scaled, "quant_inp", shape, 1, STREAM_BITS, true);
+    return this.#quantised(scaled, "normalize.quant", shape, 1, STREAM_BITS, true);
   }
 
   override conv(x: Feature, name: string, spec: ConvSpec): Feature {
