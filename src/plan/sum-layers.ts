@@ -71,4 +71,21 @@ export interface PlaneConvLayer extends LayerBase {
   readonly epilogue: Epilogue;
 }
 
-export type SumLayer = LaneConvLayer | PlaneConvLayer;
+/** A convolution of each channel for itself: src/plan/depthwise-conv.ts. */
+export interface DepthwiseConvLayer extends LayerBase {
+  readonly kind: "depthwise-conv";
+  readonly window: RowWindow;
+  /** How an activation and a weight are stored. */
+  readonly element: Element;
+  readonly weightElement: Element;
+  /** [channels, height, width] */
+  readonly map: readonly [number, number, number];
+  /** From an output's pixel to that of the next, and from a channel to the next. */
+  readonly strideBytes: number;
+  readonly channelBytes: number;
+  /** Byte offsets of the taps. A channel's record: one weight for each, then the epilogue's. */
+  readonly offsets: readonly number[];
+  readonly epilogue: Epilogue;
+}
+
+export type SumLayer = LaneConvLayer | PlaneConvLayer | DepthwiseConvLayer;

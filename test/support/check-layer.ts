@@ -42,7 +42,11 @@ export function checkLayer(graph: Graph, draft: Kernel["draft"], seed: number, l
     if (buffer.name === INPUT_BUFFER) inputs.set(buffer.name, stored(graph.input, layout === "CHW"));
     else if (buffer.name !== name && graph.tensors.has(buffer.name)) inputs.set(buffer.name, stored(buffer.name));
   }
-  const kernel = emitKernel(planned, (code, layer: Layer, context) => emitterOf(layer)(code, layer, context));
+  const kernel = emitKernel(planned, (code, layer: Layer, context) => {
+    const { scratch, weights, loadsItself } = layer;
+    const load = context.loadWeights(code.i32(scratch.address), context.weightsAt(), code.i32(weights.bytes));
+    return code.block(...(loadsItself ? [] : [load]), emitterOf(layer)(code, layer, context));
+  });
   const expected = stored(name);
   for (const engine of ["v8", "wasm3"] as const)
     expect(runKernel(kernel, engine, inputs, name).subarray(0, expected.length), engine).toEqual(expected);
