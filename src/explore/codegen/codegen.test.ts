@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { wasm3Source } from "../wasm3-build.ts";
-import { imageConv, levelConv, residualConv } from "./layer-kinds.ts";
+import { binaryConv, imageConv, levelConv } from "./layer-kinds.ts";
 import { hostInterpreter, hostProgram } from "./machines.ts";
 import { measuredLayer } from "./measured-layer.ts";
 import { countNative } from "./natural-c.ts";
@@ -17,9 +17,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test.each([
-  ["a residual layer", () => measuredLayer([16, 4, 4], residualConv(16, 4))],
+  ["a residual layer", () => measuredLayer([16, 4, 4], binaryConv(16, 4, { shortcut: true }))],
   ["2-bit levels", () => measuredLayer([8, 4, 4], levelConv(2, 8, 4))],
-  ["an image", () => measuredLayer([3, 6, 6], imageConv(3, 4, 6), residualConv(4, 6))],
+  ["an image", () => measuredLayer([3, 6, 6], imageConv(3, 4, 6), binaryConv(4, 6, { shortcut: true }))],
 ])("%s: natural C computes the module's bytes, and both are counted", async (_, make) => {
   const layer = make();
   expect(new Set(layer.output).size).toBeGreaterThan(2);
@@ -30,7 +30,7 @@ test.each([
 });
 
 test("C that computes something else is refused", async () => {
-  const layer = measuredLayer([16, 4, 4], residualConv(16, 4));
+  const layer = measuredLayer([16, 4, 4], binaryConv(16, 4, { shortcut: true }));
   const other = layer.output.map((byte, i) => (i === 5 ? byte ^ 1 : byte));
   await expect(countNative(layer.natural, other, hostProgram, folder)).rejects.toThrow("computes other bytes");
 });

@@ -4,20 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HedgeError } from "../../errors.ts";
 import { sumOfSteps } from "../wasm3-cost.ts";
-import type { RunnerJob, StepCost } from "../wasm3-runner.ts";
-import { bipolarConv, imageConv, levelConv, residualConv } from "./layer-kinds.ts";
+import { countSteps } from "./count-steps.ts";
+import { binaryConv, bipolarConv, imageConv, type LayerKind, levelConv } from "./layer-kinds.ts";
 import {
   boardInterpreter,
   boardProgram,
   hostInterpreter,
   hostInterpreterWithPopcnt,
   hostProgram,
-  type Machine,
   tunedBoardInterpreter,
 } from "./machines.ts";
 import { type MeasuredLayer, measuredLayer } from "./measured-layer.ts";
 import { countNative, naturalModule } from "./natural-c.ts";
-import { resNet32 } from "./network.ts";
+import { networkFigures } from "./network-figures.ts";
 
 export interface FigureOptions {
   /** Takes each figure as soon as it is known. */
@@ -26,18 +25,27 @@ export interface FigureOptions {
   readonly progress: (what: string) => void;
 }
 
-/** Binarized layers on a map of 16x16; two each of a plain network and of a residual one. */
-const BINARY_LAYERS: readonly (readonly [name: string, make: () => MeasuredLayer])[] = [
-  ["binconv32", () => measuredLayer([32, 16, 16], bipolarConv(32, 16))],
-  ["binconv64", () => measuredLayer([64, 16, 16], bipolarConv(64, 16))],
-  ["resconv16", () => measuredLayer([16, 16, 16], residualConv(16, 16))],
-  ["resconv32", () => measuredLayer([32, 16, 16], residualConv(32, 16))],
-  ["resconv64", () => measuredLayer([64, 16, 16], residualConv(64, 16))],
+interface Case {
+  readonly name: string;
+  readonly make: () => MeasuredLayer;
+}
+
+const onMap = (channels: number, kind: LayerKind): MeasuredLayer => measuredLayer([channels, SIDE, SIDE], kind);
+const SIDE = 16;
+
+/** Binarized layers: of 8-bit maps without and with a shortcut, and of +-1 to +-1. */
+const BINARY_LAYERS: readonly Case[] = [
+  ...[32, 64].map((n) => ({ name: `binconv${n}`, make: () => onMap(n, binaryConv(n, SIDE, { shortcut: false })) })),
+  ...[16, 32, 64].map((n) => ({ name: `resconv${n}`, make: () => onMap(n, binaryConv(n, SIDE, { shortcut: true })) })),
+  ...[32, 64].map((n) => ({ name: `bitconv${n}`, make: () => onMap(n, bipolarConv(n, SIDE)) })),
 ];
-const OTHER_LAYERS: typeof BINARY_LAYERS = [
-  ["conv2w2a", () => measuredLayer([32, 16, 16], levelConv(2, 32, 16))],
-  ["conv4w4a", () => measuredLayer([32, 16, 16], levelConv(4, 32, 16))],
-  ["firstconv", () => measuredLayer([3, 32, 32], imageConv(3, 16, 32), residualConv(16, 32))],
+const OTHER_LAYERS: readonly Case[] = [
+  { name: "conv2w2a", make: () => onMap(32, levelConv(2, 32, SIDE)) },
+  { name: "conv4w4a", make: () => onMap(32, levelConv(4, 32, SIDE)) },
+  {
+    name: "firstconv",
+    make: () => measuredLayer([3, 32, 32], imageConv(3, 16, 32), binaryConv(16, 32, { shortcut: true })),
+  },
 ];
 
 /** @throws HedgeError: usage when a compiler, valgrind or QEMU is missing */
@@ -50,7 +58,7 @@ export async function codegenFigures({ print, progress }: FigureOptions): Promis
     const [x86, popcnt] = [await hostInterpreter(), await hostInterpreterWithPopcnt()];
     const [arm, tuned] = [await boardInterpreter(), await tunedBoardInterpreter()];
 
-    for (const [name, make] of BINARY_LAYERS) {
+    for (const { name, make } of BINARY_LAYERS) {
       progress(name);
       const layer = compiled(make, progress);
       if (!layer) continue;
@@ -68,7 +76,7 @@ export async function codegenFigures({ print, progress }: FigureOptions): Promis
       perMac(`x86.${name}.clang`, sumOfSteps(clangX86!));
       perMac(`x86.${name}.native`, await countNative(layer.natural, layer.output, hostProgram, folder));
     }
-    for (const [name, make] of OTHER_LAYERS) {
+    for (const { name, make } of OTHER_LAYERS) {
       progress(name);
       const layer = compiled(make, progress);
       if (!layer) continue;
@@ -87,15 +95,7 @@ export async function codegenFigures({ print, progress }: FigureOptions): Promis
       figure(`${name}.vs_clang_planes`, sumOfSteps(clangPlanes!) / own, 2, "times");
     }
     progress("ResNet-32, 20 layers on the edge");
-    const { job, bundle, compileSeconds } = await resNet32();
-    const [stock, onTuned] = [await arm(job), await tuned(job)];
-    figure("net.arm.portable", sumOfSteps(stock.steps) / 1e6, 1, "million instructions");
-    figure("net.arm.portable.tuned", sumOfSteps(onTuned.steps) / 1e6, 1, "million instructions");
-    figure("resnet32.metacode", stock.metacodeBytes, 0, "B");
-    figure("resnet32.linear", job.module.memoryBytes, 0, "B");
-    figure("resnet32.heap", stock.heapBytes, 0, "B");
-    figure("resnet32.flash", bundle.edgeWasm.length + bundle.weights.length, 0, "B");
-    figure("compile.resnet32", compileSeconds, 2, "s");
+    await networkFigures(figure, { arm, tuned }, folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -110,24 +110,4 @@ function compiled(make: () => MeasuredLayer, progress: FigureOptions["progress"]
     progress(error.message);
     return undefined;
   }
-}
-
-/**
- * The steps of a module on each machine.
- * @throws HedgeError: internal when they leave different bytes in memory
- */
-async function countSteps(machines: readonly Machine[], job: RunnerJob): Promise<(readonly StepCost[])[]> {
-  const counts: (readonly StepCost[])[] = [];
-  for (const machine of machines) {
-    const { steps } = await machine(job);
-    counts.push(steps);
-    for (const [i, { step, memory }] of steps.entries())
-      if (memory !== counts[0]![i]?.memory)
-        throw new HedgeError(
-          "internal",
-          `Two builds of wasm3 compute different bytes in step ${step}.`,
-          "Look at the patches of src/explore/codegen/tuned-wasm3.ts.",
-        );
-  }
-  return counts;
 }

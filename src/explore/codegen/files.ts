@@ -1,11 +1,13 @@
-/** Where the C of tools/bench/codegen lies, and what is built of it. */
+/** Where the C that is measured lies, and what is built of it. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BENCH_FOLDER = fileURLToPath(new URL("../../../tools/bench/", import.meta.url));
+const root = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
-export const BUILD_FOLDER = join(BENCH_FOLDER, "build");
+export const BUILD_FOLDER = root("tools/bench/build");
+export const KERNEL_FOLDER = root("firmware-wasm/kernels");
 
+/** A file of tools/bench/codegen. */
 export function sourceFile(name: string): string {
-  return join(BENCH_FOLDER, "codegen", name);
+  return join(root("tools/bench/codegen"), name);
 }

@@ -61,8 +61,8 @@ export function bipolarConv(channels: number, side: number): LayerKind {
   };
 }
 
-/** A layer of a binarized residual network: 8 bits in; thresholds, convolution, alpha, shortcut; 8 bits out. */
-export function residualConv(channels: number, side: number): LayerKind {
+/** A layer of a binarized network with 8-bit maps: thresholds, convolution, alpha, perhaps the input added as a shortcut. */
+export function binaryConv(channels: number, side: number, { shortcut }: { shortcut: boolean }): LayerKind {
   const numbers = new Numbers(2);
   const weights = numbers.signs(channels * channels * 9);
   const thresholds = numbers.integers(channels, -40, 40);
@@ -79,11 +79,12 @@ export function residualConv(channels: number, side: number): LayerKind {
       const bits = builder.node("threshold", [x, t], `${name}.bits`, { ...SIGN, rising });
       const sum = builder.node("conv", [bits, w], `${name}.conv`, { ...SAME_PADDING, padValue: -1 });
       const scaled = builder.node("mul", [sum, a], `${name}.scaled`);
-      return builder.node("quant", [builder.node("add", [scaled, x], `${name}.sum`)], name, STREAM);
+      const added = shortcut ? builder.node("add", [scaled, x], `${name}.added`) : scaled;
+      return builder.node("quant", [added], name, STREAM);
     },
     natural: {
       source: "binary-conv.c",
-      defines: { CHANNELS: channels, SIDE: side, STREAM: 1, SHIFT: shift },
+      defines: { CHANNELS: channels, SIDE: side, STREAM: 1, SHORTCUT: Number(shortcut), SHIFT: shift },
       // A falling channel's bit, n < -t, is kept inverted, and so are its weights and its padding.
       weights: cStruct(
         Int32Array.from(alpha),

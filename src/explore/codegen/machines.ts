@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { buildRunner, MCU_DEFINES, type RunnerBuild, tool } from "../wasm3-build.ts";
 import { type RunnerJob, type RunnerReport, runJob, runUnderCallgrind } from "../wasm3-runner.ts";
-import { sourceFile } from "./files.ts";
+import { KERNEL_FOLDER, sourceFile } from "./files.ts";
 import { tuneWasm3 } from "./tuned-wasm3.ts";
 
 /** Runs a job and counts its instructions. */
@@ -60,28 +60,34 @@ export async function tunedBoardInterpreter(): Promise<Machine> {
   return (job) => runOnBoard(program, job);
 }
 
-/** Flags of native programs. */
-const NATIVE_FLAGS = ["-O3", "-fwrapv", "-Wall", "-Wextra", "-Werror"];
-
-/**
- * A program in C that prints what the runner prints.
- * @param folder for what is built
- */
-export async function hostProgram(source: string, defines: readonly string[], folder: string): Promise<Machine> {
-  const program = await compileProgram({ ...HOST_BUILD, name: "host-program", defines }, source, folder);
-  return (job) => runUnderCallgrind(program, job);
+/** A program in C that takes a runner's arguments and prints what a runner prints. */
+export interface Program {
+  readonly source: string;
+  readonly defines: readonly string[];
+  /** More sources. */
+  readonly sources?: readonly string[];
 }
 
-/** The same for the board. */
-export async function boardProgram(source: string, defines: readonly string[], folder: string): Promise<Machine> {
-  const program = await compileProgram({ ...ARM_BUILD, name: "board-program", defines }, source, folder);
-  return (job) => runOnBoard(program, job);
-}
+/** Builds a program for a machine, in the folder. */
+export type ProgramBuilder = (program: Program, folder: string) => Promise<Machine>;
 
-async function compileProgram(build: RunnerBuild, source: string, folder: string): Promise<string> {
-  const program = join(folder, build.name);
-  const defines = build.defines.map((define) => `-D${define}`);
-  const args = [...NATIVE_FLAGS, ...build.flags, ...defines, "-o", program, source, ...build.sources];
+export const hostProgram: ProgramBuilder = async (program, folder) => {
+  const file = await compileProgram({ ...HOST_BUILD, name: "host-program" }, program, folder);
+  return (job) => runUnderCallgrind(file, job);
+};
+
+export const boardProgram: ProgramBuilder = async (program, folder) => {
+  const file = await compileProgram({ ...ARM_BUILD, name: "board-program" }, program, folder);
+  return (job) => runOnBoard(file, job);
+};
+
+const PROGRAM_FLAGS = ["-O3", "-fwrapv", "-Wall", "-Wextra", "-Werror", `-I${KERNEL_FOLDER}`];
+
+async function compileProgram(build: RunnerBuild, program: Program, folder: string): Promise<string> {
+  const file = join(folder, build.name);
+  const defines = program.defines.map((define) => `-D${define}`);
+  const sources = [program.source, ...(program.sources ?? []), ...build.sources];
+  const args = [...PROGRAM_FLAGS, ...build.flags, ...defines, "-o", file, ...sources];
   await tool(build.compiler, args, build.debianPackage);
-  return program;
+  return file;
 }

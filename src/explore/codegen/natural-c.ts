@@ -5,6 +5,7 @@ import { HedgeError } from "../../errors.ts";
 import { tool } from "../wasm3-build.ts";
 import type { RunnerJob } from "../wasm3-runner.ts";
 import { sourceFile } from "./files.ts";
+import type { ProgramBuilder } from "./machines.ts";
 import { runBehindStep } from "./run-module.ts";
 
 export interface NaturalLayer {
@@ -73,19 +74,20 @@ function addressesOf(wasm: Uint8Array<ArrayBuffer>): number[] {
 export async function countNative(
   layer: NaturalLayer,
   expected: Uint8Array,
-  build: (
-    source: string,
-    defines: readonly string[],
-    folder: string,
-  ) => Promise<(job: RunnerJob) => Promise<{ steps: readonly { instructions: number; memory: string }[] }>>,
+  build: ProgramBuilder,
   folder: string,
 ): Promise<number> {
-  const machine = await build(sourceFile("natural/main.c"), [...definitions(layer), `LAYER="${layer.source}"`], folder);
-  const nothing = { memoryBytes: 0, stackBytes: 0, input: 0, threshold: 0, result: 0, steps: 1 };
-  const { weights, sample } = layer;
-  const { steps } = await machine({ edgeWasm: new Uint8Array(0), weights, sample, module: nothing });
+  const defines = [...definitions(layer), `LAYER="${layer.source}"`];
+  const machine = await build({ source: sourceFile("natural/main.c"), defines }, folder);
+  const { steps } = await machine(withoutModule(layer));
   if (steps[0]!.memory !== fnv1a(expected)) throw differs("natively");
   return steps[0]!.instructions;
+}
+
+/** A job for a program in C. */
+export function withoutModule({ weights, sample }: Pick<RunnerJob, "weights" | "sample">): RunnerJob {
+  const module = { memoryBytes: 0, stackBytes: 0, input: 0, threshold: 0, result: 0, steps: 1 };
+  return { edgeWasm: new Uint8Array(0), weights, sample, module };
 }
 
 const naturalSource = ({ source }: NaturalLayer): string => sourceFile(join("natural", source));

@@ -1,6 +1,7 @@
 /**
  * A binarized 3x3 convolution of a map [SIDE, SIDE, CHANNELS] as one would write it in C: bits packed by the word; xor and popcount. The map holds
- * bytes of +-1, which thresholds make from the sums, or (STREAM) 8-bit integers: thresholds in front, alpha, shortcut, rounding and clipping behind.
+ * bytes of +-1, which thresholds make from the sums, or (STREAM) 8-bit integers: thresholds in front; alpha, perhaps a shortcut,
+ * rounding and clipping behind.
  */
 #include "layer.h"
 
@@ -73,7 +74,8 @@ static int32_t mismatches (int y, int x, const Word filter [3] [3] [WORDS])
 static int8_t finish (int32_t sum, int k, int8_t in)
 {
 #if STREAM
-    const int32_t value = (sum * weights.alpha [k] >> SHIFT) + in;
+    const int32_t scaled = sum * weights.alpha [k] >> SHIFT;
+    const int32_t value = SHORTCUT ? scaled + in : scaled;
     return (int8_t) (value < -128 ? -128 : value > 127 ? 127 : value);
 #else
     (void) in;

@@ -1,0 +1,49 @@
+/** The figures of a whole network. */
+import { HedgeError } from "../../errors.ts";
+import { sumOfSteps } from "../wasm3-cost.ts";
+import { countSteps } from "./count-steps.ts";
+import { boardProgram, type Machine } from "./machines.ts";
+import { withoutModule } from "./natural-c.ts";
+import { resNet32 } from "./network.ts";
+import { planProgram } from "./plan-program.ts";
+
+/** Prints a figure: name, value, decimals, unit. */
+export type Figure = (name: string, value: number, decimals: number, unit: string) => void;
+
+/**
+ * @param machines the emulated board, with wasm3 as it is and tuned
+ * @param folder for what is built
+ */
+export async function networkFigures(
+  figure: Figure,
+  { arm, tuned }: Record<"arm" | "tuned", Machine>,
+  folder: string,
+): Promise<void> {
+  const millions = (name: string, instructions: number): void =>
+    figure(name, instructions / 1e6, 1, "million instructions");
+  const portable = await resNet32("portable");
+  const { job } = portable;
+  const report = await arm(job);
+  const [stock, onTuned] = await countSteps([arm, tuned], job);
+  millions("net.arm.portable", sumOfSteps(stock!));
+  millions("net.arm.portable.tuned", sumOfSteps(onTuned!));
+
+  const native = await resNet32("native");
+  const [onStock] = await countSteps([arm], native.job);
+  const program = await boardProgram(await planProgram(native, folder), folder);
+  const pure = (await program(withoutModule(native.job))).steps[0]!;
+  if (pure.memory !== onStock!.at(-1)!.memory)
+    throw new HedgeError(
+      "internal",
+      "The program in C leaves other bytes in memory than the module of the same plan.",
+      "One of tools/bench/codegen/natural/plan-program.c and the compiler is wrong.",
+    );
+  millions("net.arm.native", sumOfSteps(onStock!));
+  figure("net.native_ratio", sumOfSteps(onStock!) / pure.instructions, 3, "times");
+
+  figure("resnet32.metacode", report.metacodeBytes, 0, "B");
+  figure("resnet32.linear", job.module.memoryBytes, 0, "B");
+  figure("resnet32.heap", report.heapBytes, 0, "B");
+  figure("resnet32.flash", job.edgeWasm.length + job.weights.length, 0, "B");
+  figure("compile.resnet32", portable.compileSeconds, 2, "s");
+}
