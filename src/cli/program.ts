@@ -7,6 +7,7 @@ import { register as analyze } from "./analyze.ts";
 import { register as boards } from "./boards.ts";
 import { register as broker } from "./broker.ts";
 import { register as check } from "./check.ts";
+import { register as compare } from "./compare.ts";
 import { register as compile } from "./compile.ts";
 import { register as data } from "./data.ts";
 import { register as demo } from "./demo.ts";
@@ -25,6 +26,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   analyze,
   run,
   evaluate,
+  compare,
   worker,
   broker,
   demo,

@@ -1,0 +1,64 @@
+/** `hedge compare`: a module against onnxruntime, layer by layer. */
+import type { Command } from "commander";
+import { EXIT_CODES } from "../errors.ts";
+import type { Comparison, LayerComparison } from "../explore/compare.ts";
+import { addModelOptions, importOptions, integer, type ModelOptions } from "./options.ts";
+import { globalOptions, printResult } from "./output.ts";
+import { Progress } from "./progress.ts";
+
+interface CompareOptions extends ModelOptions {
+  readonly count: number;
+  readonly seed: number;
+}
+
+export function register(program: Command): void {
+  const compare = program
+    .command("compare")
+    .summary("hold a model's module to onnxruntime, layer by layer")
+    .description(
+      "Compiles the model, runs samples on wasm3 and on onnxruntime, and compares what every layer came to. The first layer that " +
+        "differs is named. Without samples, random ones are drawn.",
+    )
+    .argument("<model.onnx>", "the model")
+    .argument("[samples...]", "PNG, JPEG or JSON files, or one file of records (.bin: label byte, pixels)")
+    .option("-n, --count <samples>", "random samples, or records of the file", integer(1, 100_000), 8)
+    .option("--seed <number>", "of the random samples", integer(0, 2 ** 31 - 1), 1);
+  addModelOptions(compare)
+    .addHelpText("after", "\nExample:\n  hedge compare model.onnx cat.png\n  hedge compare model.onnx --count 20")
+    .action(async (path: string, paths: string[], options: CompareOptions, command: Command) => {
+      const [{ compileSource }, { readModelFile }, { compareLayers }, { compareSamples }] = await Promise.all([
+        import("../bundle/compile.ts"),
+        import("../import/onnx/model-file.ts"),
+        import("../explore/compare.ts"),
+        import("../explore/compare-samples.ts"),
+      ]);
+      const global = globalOptions(command);
+      const source = await readModelFile(path);
+      const compilation = await compileSource(source, importOptions(options));
+      const samples = await compareSamples(paths, compilation.bundle.manifest, options);
+      const progress = new Progress(global);
+      const comparison = await compareLayers(
+        compilation,
+        source.model,
+        path,
+        samples,
+        (what, done, total) => progress.update(what, done, total),
+      );
+      progress.end();
+      printResult(global, comparison, () => table(comparison));
+      if (comparison.firstDiverging !== undefined) process.exitCode = EXIT_CODES.check;
+    });
+}
+
+function table({ layers, samples, firstDiverging, withoutCounterpart }: Comparison): string {
+  const width = Math.max(...layers.map(({ name }) => name.length));
+  const row = ({ name, kind, values, differing, largest }: LayerComparison): string =>
+    `${name.padEnd(width)}  ${kind.padEnd(14)} ${differing === 0 ? "same" : `${differing} of ${values} differ, by up to ${Number(largest.toPrecision(3))} steps`}`;
+  const others =
+    withoutCounterpart.length > 0 ? [`made by the compiler, nothing to compare: ${withoutCounterpart.join(", ")}`] : [];
+  const verdict =
+    firstDiverging === undefined
+      ? `all ${layers.length} layers the same on ${samples} samples`
+      : `first layer that differs: ${firstDiverging}`;
+  return [...layers.map(row), ...others, verdict].join("\n");
+}
