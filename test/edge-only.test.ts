@@ -4,8 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBundle } from "../src/bundle/bundle.ts";
+import { compileFile } from "../src/bundle/compile.ts";
+import { readBundle } from "../src/bundle/read.ts";
 import { writeBundle } from "../src/bundle/write.ts";
 import { EXIT_CODES } from "../src/errors.ts";
+import { runGraph } from "../src/graph/run.ts";
+import { encodeModel } from "../src/import/onnx/codec.ts";
+import type { OnnxModel } from "../src/import/onnx/types.ts";
+import { zooModel } from "../src/zoo/zoo.ts";
+import { hybridModel, smallShape } from "./support/hybrid-model.ts";
 import { hedge } from "./support/in-process.ts";
 import { expectError } from "./support/refusal.ts";
 import { assemble, tinyBundle, tinyDraft } from "./support/tiny-bundle.ts";
@@ -67,5 +74,59 @@ describe("an edge-only model", () => {
     const outcome = await hedge("run", at("labels"), at("pixels.json"), "--threshold", "0.2");
     expectError(outcome, EXIT_CODES.usage);
     expect(outcome.err).toContain("is an edge-only model");
+  });
+});
+
+describe("a model without metadata", () => {
+  const write = async (name: string, content: OnnxModel) => {
+    await writeFile(at(name), encodeModel(content));
+    return at(name);
+  };
+
+  it("compiles as a whole, and answers what the reference kernels do", async () => {
+    const path = await write("mlp.onnx", zooModel("mlp", { flavour: "brevitas" }));
+    const { code, out } = await hedge("compile", path, "-o", at("mlp"), "--input", "128:1/64");
+    expect([code, out]).toEqual([0, expect.stringContaining("edge-only: it answers every sample itself")]);
+    const { graph, plan } = await compileFile(path, { input: { zero: 128, step: 1 / 64 } });
+    const sample = Array.from({ length: 16 }, (_, i) => (((i * 37) % 256) - 128) / 64);
+    await writeFile(at("sample.json"), JSON.stringify(sample));
+    const expected = runGraph(graph, sample).get(plan.output!.tensor)!;
+    for (const engine of ["wasm3", "v8"]) {
+      const answer = JSON.parse((await hedge("--json", "run", at("mlp"), at("sample.json"), "-e", engine)).out);
+      expect(answer).toMatchObject([
+        { label: expected.indexOf(Math.max(...expected)), source: "edge", payloadBytes: 0 },
+      ]);
+      expect(answer[0].outputs).toEqual([...expected]);
+    }
+  });
+
+  it("is a hybrid one with --cut and --exit, byte for byte that of the metadata", async () => {
+    const model = hybridModel(smallShape({ channels: 3 }));
+    const { bundle } = await compileFile(await write("with.onnx", model));
+    const [cut, logits] = [bundle.manifest.cloud!.input, bundle.manifest.exit!.tensor];
+    const bare = await write("without.onnx", { ...model, metadataProps: [] });
+    const flags = ["--cut", cut, "--exit", `${logits}:entropy:0.25`];
+    expect((await hedge("compile", bare, "-o", at("flags"), ...flags)).code).toBe(0);
+    const by = await readBundle(at("flags"));
+    expect(by.edgeWasm).toEqual(bundle.edgeWasm);
+    expect(by.weights).toEqual(bundle.weights);
+    expect(by.manifest.exit).toEqual({ ...bundle.manifest.exit, threshold: 0.25 });
+    expect(by.manifest.classes).toEqual(["0", "1", "2", "3"]);
+  });
+
+  it.each([
+    ["half a hybrid model", ["--cut", "payload"], EXIT_CODES.usage, "takes one cut and one exit, or neither"],
+    ["an exit without a rule", ["--exit", "exit_logits"], EXIT_CODES.usage, '"exit_logits" does not say an exit.'],
+    ["a rule that there is not", ["--exit", "exit_logits:luck:1"], EXIT_CODES.usage, "does not say an exit."],
+    ["a threshold that is none", ["--exit", "exit_logits:entropy:-1"], EXIT_CODES.usage, "does not say an exit."],
+    ["an input without a step", ["--input", "128"], EXIT_CODES.usage, "does not say how the input enters."],
+    ["a zero that is no byte", ["--input", "256:1"], EXIT_CODES.usage, "does not say how the input enters."],
+    ["a step of nothing", ["--input", "0:1/0"], EXIT_CODES.usage, "does not say how the input enters."],
+    ["a cut that is not there", ["--cut", "x", "--exit", "exit_logits:entropy:1"], EXIT_CODES.input, "error H108: "],
+  ])("is refused with options that say %s", async (_, flags, code, message) => {
+    const path = await write("bare.onnx", { ...hybridModel(smallShape({ channels: 3 })), metadataProps: [] });
+    const outcome = await hedge("compile", path, "-o", at("refused"), ...flags);
+    expectError(outcome, code);
+    expect(outcome.err).toContain(message);
   });
 });
