@@ -87,6 +87,10 @@ train-run:
 	PYTHONPATH=tools/train $(PYTHON) -m hedge_train.train --data data/cifar10 --out runs/$(TRAIN_NAME) $(TRAIN_ARGS)
 	PYTHONPATH=tools/train $(PYTHON) -m hedge_train.export --checkpoint runs/$(TRAIN_NAME)/checkpoint.pt --data data/cifar10 --out models/$(TRAIN_NAME)
 
+.PHONY: docs
+docs: build ## Write the pages of docs/ that come from tables in the source
+	node tools/docs/update-pages.js
+
 .PHONY: clean
 clean: ## Remove what was built; keeps node_modules, data and runs
 	rm -rf dist build out coverage host/wasm3/build tools/bench/build
