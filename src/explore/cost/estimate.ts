@@ -15,21 +15,24 @@ export const COST_MACHINES = ["x86", "x86Popcnt", "arm"] as const;
 export type CostMachine = (typeof COST_MACHINES)[number];
 export type Instructions = Readonly<Record<CostMachine, number>>;
 
-/** Instructions that no operation counts. */
+/** Instructions that no operation counts: measured, in steps of small layers. */
 interface Overheads {
   /** A call from the host, and its result. */
   readonly call: number;
-  /** `load_weights`, beside its bytes. */
+  /** `load_weights`, and the C library's helper behind a copy or fill: beside their bytes. */
   readonly loadWeights: number;
-  /** A byte that is copied or filled. */
+  readonly copy: number;
+  /** A byte that is loaded, copied or filled. */
   readonly perByte: number;
 }
 
+const HOST_OVERHEADS: Overheads = { call: 154, loadWeights: 50, copy: 12, perByte: 0.05 };
 const OVERHEADS: Readonly<Record<CostMachine, Overheads>> = {
-  x86: { call: 150, loadWeights: 60, perByte: 0.06 },
-  x86Popcnt: { call: 150, loadWeights: 60, perByte: 0.06 },
-  arm: { call: 200, loadWeights: 80, perByte: 0.6 },
+  x86: HOST_OVERHEADS,
+  x86Popcnt: HOST_OVERHEADS,
+  arm: { call: 165, loadWeights: 85, copy: 52, perByte: 0.53 },
 };
+const COPIES: ReadonlySet<string> = new Set(["MemCopy", "MemFill"]);
 
 const COSTS = JSON.parse(readFileSync(new URL("operation-costs.json", import.meta.url), "utf8")) as Readonly<
   Record<string, Partial<Record<CostMachine, number>>>
@@ -103,12 +106,13 @@ function costKnown<T>(name: string, find: () => T): T {
 }
 
 function instructionsOf(code: WasmCode, metacode: Metacode, step: StepCounts, machine: CostMachine): number {
-  const { call, loadWeights, perByte } = OVERHEADS[machine];
+  const { call, loadWeights, copy, perByte } = OVERHEADS[machine];
   const back = costOf("ContinueLoopIf.taken", machine) + costOf("Loop.round", machine);
   let sum = call + step.loads * (loadWeights + costOf("CallRawFunction", machine)) + perByte * step.bytesMoved;
   for (const [f, operations] of metacode.functions.entries()) {
     const counts = step.counts[f]!;
-    for (const { name, instruction } of operations) sum += counts[instruction]! * costOf(name, machine);
+    for (const { name, instruction } of operations)
+      sum += counts[instruction]! * (costOf(name, machine) + (COPIES.has(name) ? copy : 0));
     // A loop's body runs once more than the loop for each branch back to it.
     code.functions[f]!.instructions.forEach(({ op }, i) => {
       if (op === OP.loop) sum += (counts[i + 1]! - counts[i]!) * (back - costOf("ContinueLoopIf", machine));
