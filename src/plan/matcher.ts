@@ -67,8 +67,8 @@ export class Matcher {
 
   /** A buffer request for the tensor, or for the input, that a view lies in. */
   request(root: string): BufferRequest {
-    if (root === INPUT_BUFFER) return { name: root, bytes: elementCount(this.tensor(this.graph.input).shape) + SLACK };
-    const { shape, bytes } = this.storage(root, this.producer(root));
+    const tensor = root === INPUT_BUFFER ? this.graph.input : root;
+    const { shape, bytes } = this.storage(tensor, this.producer(tensor));
     return { name: root, bytes: elementCount(shape) * bytes + SLACK };
   }
 

@@ -67,7 +67,8 @@ export function placeDrafts(match: Matcher, drafts: readonly Draft[], aliases: A
     for (const buffer of draft.buffers) touch(buffer, index, index);
   });
   touch({ name: host.threshold, bytes: 4 }, 0, end);
-  touch({ name: host.input, bytes: elementCount(match.tensor(match.graph.input).shape) }, 0, 0);
+  const { shape, bytes: width } = match.storage(match.graph.input, undefined);
+  touch({ name: host.input, bytes: elementCount(shape) * width }, 0, 0);
   touch({ name: host.result, bytes: 0 }, end, end);
   if (host.payload !== undefined) touch({ name: host.payload, bytes: 0 }, end, end);
   const { addresses, bytes } = placeBuffers([...buffers.values()]);
