@@ -13,8 +13,8 @@ export interface Constant {
   readonly steps?: Float64Array;
 }
 
-/** Elements of the largest constant that is computed here: as many as a tensor of the graph may have. */
-const MAX_ELEMENTS = 1 << 24;
+/** Elements of the largest constant that is computed here: weights of a few megabytes. */
+const MAX_ELEMENTS = 1 << 22;
 
 export function isInteger({ type }: Constant): boolean {
   return type !== "FLOAT" && type !== "DOUBLE" && type !== "FLOAT16";
@@ -39,7 +39,11 @@ export function checkSize(dims: readonly number[]): readonly number[] {
 
 /** The constant that has the elements of `source` at `indices`; steps go along. */
 export function gathered(source: Constant, dims: readonly number[], indices: ArrayLike<number>): Constant {
-  const pick = (values: Float64Array) => Float64Array.from(indices, (i) => values[i]!);
+  const pick = (values: Float64Array) => {
+    const picked = new Float64Array(indices.length);
+    for (let i = 0; i < picked.length; i++) picked[i] = values[indices[i]!]!;
+    return picked;
+  };
   const { data, steps, type } = source;
   return { dims, type, data: pick(data), ...(steps && { steps: pick(steps) }) };
 }

@@ -20,7 +20,8 @@ function binary(compute: (a: number, b: number) => number, resultType?: "BOOL", 
     const dims = checkSize(broadcastDims(x.dims, y.dims));
     const [i, j] = [broadcastIndices(x.dims, dims), broadcastIndices(y.dims, dims)];
     const type = resultType ?? x.type;
-    const data = Float64Array.from(i, (at, n) => typed(type, compute(x.data[at]!, y.data[j[n]!]!)));
+    const data = new Float64Array(i.length);
+    for (let n = 0; n < data.length; n++) data[n] = typed(type, compute(x.data[i[n]!]!, y.data[j[n]!]!));
     if (!keepsSteps || !x.steps === !y.steps) return { dims, data, type };
     const steps = Float64Array.from(i, (at, n) =>
       x.steps ? x.steps[at]! * Math.abs(y.data[j[n]!]!) : y.steps![j[n]!]! * Math.abs(x.data[at]!),

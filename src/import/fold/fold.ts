@@ -9,8 +9,8 @@ import { MOVEMENT_FOLDS } from "./movement.ts";
 /** The value of a node; inputs that it leaves out are undefined. */
 export type Fold = (context: ImportContext, onnx: OnnxNode, inputs: readonly (Constant | undefined)[]) => Constant;
 
-/** Elements of all folded constants of a model together: a quarter of a gigabyte. */
-const MAX_FOLDED = 1 << 25;
+/** Elements of all folded constants of a model together: a second's work. */
+const MAX_FOLDED = 1 << 23;
 
 const FOLDS: ReadonlyMap<string, Fold> = new Map<string, Fold>(
   Object.entries({ ...ELEMENTWISE_FOLDS, ...MOVEMENT_FOLDS }),
