@@ -54,7 +54,7 @@ export function matchConv(match: Matcher, node: Node): MatchedConv | undefined {
       "Put a Quant node on them, or compile with --snap.",
     );
   const dense = root.op === "gemm";
-  const [input, order] = dense ? denseInput(match, x, root) : [mapInput(match, x, root), undefined];
+  const [input, order] = dense ? denseInput(match, x) : [mapInput(match, x, root), undefined];
   const [rows, columns] = weight.shape.slice(2);
   const geometry = dense ? { ...ONE_PIXEL, kernel: [1, 1] as const } : convGeometry(root, weight.shape);
   const padded = geometry.pads.some((n) => n > 0);
@@ -138,7 +138,7 @@ function mapInput(match: Matcher, x: Tensor, root: Node): MatchedConv["input"] {
 }
 
 /** A vector as a map of one pixel, and for each of its elements in memory which one it is. */
-function denseInput(match: Matcher, x: Tensor, root: Node): [MatchedConv["input"], Int32Array | undefined] {
+function denseInput(match: Matcher, x: Tensor): [MatchedConv["input"], Int32Array | undefined] {
   const count = x.shape[0]!;
   let view = match.view(x.name);
   // A flattened map lies in memory with its channels innermost, which no strides of a vector express: its own may.
@@ -151,8 +151,8 @@ function denseInput(match: Matcher, x: Tensor, root: Node): [MatchedConv["input"
   offsets.forEach((offset, i) => {
     if (offset - first < count) order[offset - first] = i;
   });
-  if (order.includes(-1))
-    return noKernel(`Node "${root.name}" (${root.op}) reads a vector whose elements do not lie together in memory`);
+  // Elements that do not lie together are copied to where they do, in order.
+  if (order.includes(-1)) return [{ root: x.name, offset: 0, dims: [count, 1, 1], strides: [1, count, count] }, undefined];
   const input = { root: view.root, offset: first, dims: [count, 1, 1], strides: [1, count, count] } as const;
   return [input, order.every((from, to) => from === to) ? undefined : order];
 }
