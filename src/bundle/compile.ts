@@ -43,7 +43,7 @@ export interface Stage {
   readonly text: () => string;
 }
 
-export interface CompileOptions extends ImportOptions, Pick<PlanOptions, "kernels"> {
+export interface CompileOptions extends ImportOptions, Pick<PlanOptions, "kernels" | "memoryLimit"> {
   /** Is shown every stage as soon as it is there, those of a compilation that fails later included. */
   readonly stage?: (stage: Stage) => void;
 }
@@ -80,7 +80,8 @@ export async function compileSource(
     showPass("import", imported.edge);
     const input = inputOf(imported);
     const graph = runPasses(imported.edge, showPass, notes);
-    const plan = planModel(graph, { inputLayout: imported.input.layout ?? "CHW", kernels: options.kernels });
+    const { kernels, memoryLimit } = options;
+    const plan = planModel(graph, { inputLayout: imported.input.layout ?? "CHW", kernels, memoryLimit });
     stage({ kind: "plan", name: "plan", text: () => planText(plan) });
     stage({ kind: "wat", name: "edge", text: () => moduleText(plan) });
     return {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,6 +63,14 @@ describe("hedge analyze", () => {
   ])("refuses %s", async (_, args, code) => {
     expectError(await hedge("analyze", ...args()), code);
   });
+});
+
+it("hedge compile --board refuses what does not fit, and writes nothing", async () => {
+  const [out, fits] = [at("unfit"), at("fits")];
+  expectError(await hedge("compile", at("model.onnx"), "-o", out, "--board", at("small.json")), EXIT_CODES.check);
+  expect(existsSync(out)).toBe(false);
+  expect((await hedge("compile", at("model.onnx"), "-o", fits, "--board", "lm3s6965evb")).code).toBe(0);
+  expect(existsSync(fits)).toBe(true);
 });
 
 it("hedge boards lists what is left beside the firmware", async () => {

@@ -4,15 +4,16 @@ import type { Command } from "commander";
 import type { Bundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
 import type { Plan } from "../plan/plan.ts";
+import { addModelOptions, importOptions, type ModelOptions } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
 
-interface AnalyzeOptions {
+interface AnalyzeOptions extends ModelOptions {
   readonly board?: string;
   readonly svg?: string;
 }
 
 export function register(program: Command): void {
-  program
+  const analyze = program
     .command("analyze")
     .summary("what a model costs on a device: RAM, flash, instructions, energy")
     .description(
@@ -20,22 +21,24 @@ export function register(program: Command): void {
         "instructions by a model of wasm3, energy by the table of the CDHNN paper. With --board it holds the totals against what the board " +
         "has left beside its firmware, and ends with exit code 5 when the model does not fit.",
     )
-    .argument("<model>", "a model (.onnx), or the folder of a bundle")
+    .argument("<model>", "a model (.onnx), or the folder of a bundle");
+  addModelOptions(analyze)
     .option("-b, --board <name>", "a board that Hedge knows, or the file of one (.json); hedge boards lists them")
     .option("--svg <file>", "draw linear memory over the layers; of a model, not of a bundle")
     .addHelpText("after", "\nExample:\n  hedge analyze model.onnx --board nrf52840-dk --svg memory.svg")
     .action(async (path: string, options: AnalyzeOptions, command: Command) => {
-      const { findBoard } = await import("../boards/boards.ts");
+      const [{ findBoard }, { memoryLimitOf, overBudget }] = await Promise.all([
+        import("../boards/boards.ts"),
+        import("../explore/analyze/budget.ts"),
+      ]);
       const board = options.board === undefined ? undefined : await findBoard(options.board);
-      const { bundle, plan } = await open(path);
+      const { bundle, plan } = await open(path, options, board && memoryLimitOf(board));
       if (options.svg !== undefined) await draw(options.svg, path, plan);
-      const [{ analyzeBundle }, { overBudget }, { COLUMNS, layerCells, totalLines }, { default: Table }] =
-        await Promise.all([
-          import("../explore/analyze/analysis.ts"),
-          import("../explore/analyze/budget.ts"),
-          import("../explore/analyze/text.ts"),
-          import("cli-table3"),
-        ]);
+      const [{ analyzeBundle }, { COLUMNS, layerCells, totalLines }, { default: Table }] = await Promise.all([
+        import("../explore/analyze/analysis.ts"),
+        import("../explore/analyze/text.ts"),
+        import("cli-table3"),
+      ]);
       const analysis = analyzeBundle(bundle, plan);
       const excess = board && overBudget(analysis, board);
       printResult(globalOptions(command), { ...analysis, ...(board ? { board, fits: !excess } : {}) }, () => {
@@ -51,8 +54,13 @@ export function register(program: Command): void {
     });
 }
 
+interface Opened {
+  readonly bundle: Bundle;
+  readonly plan?: Plan;
+}
+
 /** A model is compiled first; of a bundle the plan is gone. */
-async function open(path: string): Promise<{ bundle: Bundle; plan?: Plan }> {
+async function open(path: string, options: ModelOptions, memoryLimit: number | undefined): Promise<Opened> {
   const folder = await stat(path).then(
     (facts) => facts.isDirectory(),
     () => false,
@@ -62,7 +70,7 @@ async function open(path: string): Promise<{ bundle: Bundle; plan?: Plan }> {
     return { bundle: await readBundle(path) };
   }
   const { compileFile } = await import("../bundle/compile.ts");
-  return compileFile(path);
+  return compileFile(path, { ...importOptions(options), memoryLimit });
 }
 
 async function draw(file: string, path: string, plan: Plan | undefined): Promise<void> {

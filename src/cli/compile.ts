@@ -8,6 +8,7 @@ import { globalOptions, printResult } from "./output.ts";
 
 interface CompileCommandOptions extends ModelOptions {
   readonly out: string;
+  readonly board?: string;
   readonly kernels: KernelProfile;
   readonly dump?: StageKind[];
   readonly dumpDir: string;
@@ -25,6 +26,7 @@ export function register(program: Command): void {
     .argument("<model.onnx>", "the model")
     .requiredOption("-o, --out <folder>", "the bundle's folder; one that holds a bundle is replaced");
   addModelOptions(compile)
+    .option("--board <name>", "refuse what does not fit this board (hedge boards lists them; or a board's .json file)")
     .addOption(
       new Option(
         "--kernels <profile>",
@@ -45,16 +47,21 @@ export function register(program: Command): void {
         "  hedge compile model.onnx --cut features --exit logits:entropy:0.5 -o out/",
     )
     .action(async (path: string, options: CompileCommandOptions, command: Command) => {
-      const [{ compileFile }, { writeBundle }] = await Promise.all([
+      const [{ compileFile }, { writeBundle }, { findBoard }, { memoryLimitOf, refuseUnfit }] = await Promise.all([
         import("../bundle/compile.ts"),
         import("../bundle/write.ts"),
+        import("../boards/boards.ts"),
+        import("../explore/analyze/budget.ts"),
       ]);
+      const board = options.board === undefined ? undefined : await findBoard(options.board);
       const started = performance.now();
-      const { bundle, notes } = await compileFile(path, {
+      const { bundle, plan, notes } = await compileFile(path, {
         ...importOptions(options),
         kernels: options.kernels,
+        memoryLimit: board && memoryLimitOf(board),
         stage: options.dump && stageWriter(options.dump, options.dumpDir),
       });
+      if (board) refuseUnfit({ bundle, plan }, board);
       await writeBundle(options.out, bundle);
       const { manifest, digest } = bundle;
       const seconds = (performance.now() - started) / 1000;

@@ -1,7 +1,20 @@
 /** Whether a model fits a board, and what would make it fit. */
 import { type Board, budgetOf, knownBoards } from "../../boards/boards.ts";
+import { PAGE_BYTES } from "../../bundle/check.ts";
+import type { Compilation } from "../../bundle/compile.ts";
 import { HedgeError } from "../../errors.ts";
-import type { Analysis, LayerAnalysis } from "./analysis.ts";
+import { type Analysis, analyzeBundle, type LayerAnalysis } from "./analysis.ts";
+
+/** Linear memory that a model for this board may be planned with: more than a page, where the board has that. */
+export function memoryLimitOf(board: Board): number {
+  return Math.max(budgetOf(board).ram, PAGE_BYTES);
+}
+
+/** @throws HedgeError (check) as `overBudget` returns it */
+export function refuseUnfit({ bundle, plan }: Pick<Compilation, "bundle" | "plan">, board: Board): void {
+  const excess = overBudget(analyzeBundle(bundle, plan), board);
+  if (excess) throw excess;
+}
 
 /** @returns an error for what the board has too little of, naming the layer that takes most of it; undefined when the model fits */
 export function overBudget(analysis: Analysis, board: Board): HedgeError | undefined {
