@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { HedgeError } from "../../errors.ts";
 import { sumOfSteps } from "../wasm3-cost.ts";
 import { countSteps } from "./count-steps.ts";
+import { EstimateErrors } from "./estimate-error.ts";
 import { binaryConv, bipolarConv, imageConv, type LayerKind, levelConv } from "./layer-kinds.ts";
 import {
   boardInterpreter,
@@ -58,6 +59,7 @@ export async function codegenFigures({ print, progress }: FigureOptions): Promis
     const [x86, popcnt] = [await hostInterpreter(), await hostInterpreterWithPopcnt()];
     const [arm, tuned] = [await boardInterpreter(), await tunedBoardInterpreter()];
 
+    const estimates = new EstimateErrors();
     for (const { name, make } of BINARY_LAYERS) {
       progress(name);
       const layer = compiled(make, progress);
@@ -67,6 +69,7 @@ export async function codegenFigures({ print, progress }: FigureOptions): Promis
       const [onArm, onTuned, onX86, onPopcnt] = await countSteps([arm, tuned, x86, popcnt], layer.job);
       const natural = await naturalModule(layer.natural, layer.output, folder);
       const [clangArm, clangX86] = await countSteps([arm, x86], natural);
+      estimates.add(name, layer.job, onArm!);
       perMac(`arm.${name}.stock`, onArm![layer.step]!.instructions);
       perMac(`arm.${name}.tuned`, onTuned![layer.step]!.instructions);
       perMac(`arm.${name}.clang`, sumOfSteps(clangArm!));
@@ -81,6 +84,7 @@ export async function codegenFigures({ print, progress }: FigureOptions): Promis
       const layer = compiled(make, progress);
       if (!layer) continue;
       const [ours] = await countSteps([arm], layer.job);
+      estimates.add(name, layer.job, ours!);
       const [clang] = await countSteps([arm], await naturalModule(layer.natural, layer.output, folder));
       const [own, natural] = [ours![layer.step]!.instructions, sumOfSteps(clang!)];
       figure(`arm.${name}.stock`, own / layer.macs, 3, "instructions per MAC");
@@ -95,7 +99,10 @@ export async function codegenFigures({ print, progress }: FigureOptions): Promis
       figure(`${name}.vs_clang_planes`, sumOfSteps(clangPlanes!) / own, 2, "times");
     }
     progress("ResNet-32, 20 layers on the edge");
-    await networkFigures(figure, { arm, tuned }, folder);
+    await networkFigures(figure, { arm, tuned, estimates }, folder);
+    const { name, error } = estimates.worst;
+    progress(`the worst estimate is that of ${name}`);
+    figure("estimate.instructions.error", 100 * error, 1, "%");
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

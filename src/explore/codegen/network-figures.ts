@@ -2,6 +2,7 @@
 import { HedgeError } from "../../errors.ts";
 import { sumOfSteps } from "../wasm3-cost.ts";
 import { countSteps } from "./count-steps.ts";
+import type { EstimateErrors } from "./estimate-error.ts";
 import { boardProgram, type Machine } from "./machines.ts";
 import { withoutModule } from "./natural-c.ts";
 import { resNet32 } from "./network.ts";
@@ -11,12 +12,13 @@ import { planProgram } from "./plan-program.ts";
 export type Figure = (name: string, value: number, decimals: number, unit: string) => void;
 
 /**
- * @param machines the emulated board, with wasm3 as it is and tuned
+ * @param arm the emulated board with unmodified wasm3
+ * @param tuned with the patched one
  * @param folder for what is built
  */
 export async function networkFigures(
   figure: Figure,
-  { arm, tuned }: Record<"arm" | "tuned", Machine>,
+  { arm, tuned, estimates }: { arm: Machine; tuned: Machine; estimates: EstimateErrors },
   folder: string,
 ): Promise<void> {
   const millions = (name: string, instructions: number): void =>
@@ -25,6 +27,7 @@ export async function networkFigures(
   const { job } = portable;
   const report = await arm(job);
   const [stock, onTuned] = await countSteps([arm, tuned], job);
+  estimates.add("ResNet-32", job, stock!);
   millions("net.arm.portable", sumOfSteps(stock!));
   millions("net.arm.portable.tuned", sumOfSteps(onTuned!));
 
