@@ -9,6 +9,9 @@ import type { Code, Expression, Local } from "./code.ts";
 const LOW_BITS = 0x0101010101010101n;
 const GATHER = 0x0102040810204080n;
 
+/** Groups of eight channels that are packed without a loop. */
+const MAX_UNROLLED = 4;
+
 export function planeBytes({ windowRows, rowBytes }: PlaneConvLayer): number {
   return windowRows * rowBytes;
 }
@@ -19,6 +22,7 @@ export class BitWindow {
   /** The next row of the input to be packed, counted from its first, and its address. */
   readonly #row: Local;
   readonly #from: Local;
+  readonly #eight: Local;
 
   constructor(
     private readonly code: Code,
@@ -27,6 +31,7 @@ export class BitWindow {
     this.pixel = code.pointer();
     this.#row = code.pointer();
     this.#from = code.pointer();
+    this.#eight = code.word();
   }
 
   /** Fills the window with padding, and the rows below the first with what precedes the first row of outputs. */
@@ -74,7 +79,7 @@ export class BitWindow {
     const [, height, width] = inputShape;
     const to = code.pointer();
     const row = code.block(
-      code.repeat(width, [...this.#packPixel(to), this.#from.advance(inputPixelStride), to.advance(pixelBytes)]),
+      code.repeat(width, this.#packPixel(to)),
       this.#from.advance(-width * inputPixelStride),
       to.advance(-width * pixelBytes),
     );
@@ -90,19 +95,32 @@ export class BitWindow {
     ];
   }
 
+  /** Packs one pixel, and moves on to the next. */
   #packPixel(to: Local): Expression[] {
     const { code, layer } = this;
+    const { pixelBytes, inputPixelStride } = layer;
+    if (pixelBytes <= MAX_UNROLLED) {
+      const groups = Array.from({ length: pixelBytes }, (_, g) => this.#packEight(to, g));
+      return [...groups.flat(), this.#from.advance(inputPixelStride), to.advance(pixelBytes)];
+    }
+    const beyond = inputPixelStride - 8 * pixelBytes;
+    return [
+      code.repeat(pixelBytes, [...this.#packEight(to, 0), this.#from.advance(8), to.advance(1)]),
+      ...(beyond === 0 ? [] : [this.#from.advance(beyond)]),
+    ];
+  }
+
+  #packEight(to: Local, group: number): Expression[] {
+    const { code, layer } = this;
     const { i64 } = code.module;
-    const eight = code.word();
-    const groups = Array.from({ length: layer.pixelBytes }, (_, g) => [
-      eight.set(i64.load(8 * g, 1, this.#from.get)),
+    return [
+      this.#eight.set(i64.load(8 * group, 1, this.#from.get)),
       ...layer.planes.map(({ bit }, p) => {
-        const moved = bit === 0 ? eight.get : i64.shr_u(eight.get, code.i64(BigInt(bit)));
+        const moved = bit === 0 ? this.#eight.get : i64.shr_u(this.#eight.get, code.i64(BigInt(bit)));
         const gathered = i64.mul(i64.and(moved, code.i64(LOW_BITS)), code.i64(GATHER));
-        return i64.store8(p * planeBytes(layer) + g, 1, to.get, i64.shr_u(gathered, code.i64(56n)));
+        return i64.store8(p * planeBytes(layer) + group, 1, to.get, i64.shr_u(gathered, code.i64(56n)));
       }),
-    ]);
-    return groups.flat();
+    ];
   }
 
   /** Rows of padding. Bits beyond the channels meet weights of 0. */

@@ -3,6 +3,7 @@ import type { Layer } from "../plan/plan.ts";
 import { emitAveragePool } from "./average-pool.ts";
 import { emitBinaryConv } from "./binary-conv.ts";
 import { emitCopy } from "./copy.ts";
+import { emitDense } from "./dense.ts";
 import { emitDepthwiseConv } from "./depthwise-conv.ts";
 import type { Emitter } from "./emitter.ts";
 import { emitDenseExit } from "./exit.ts";
@@ -23,6 +24,7 @@ const EMITTERS: Emitters = {
   "average-pool": emitAveragePool,
   "binary-conv": emitBinaryConv,
   copy: emitCopy,
+  dense: emitDense,
   "dense-exit": emitDenseExit,
   "depthwise-conv": emitDepthwiseConv,
   "exit-pool": emitExitPool,

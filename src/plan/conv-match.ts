@@ -152,7 +152,8 @@ function denseInput(match: Matcher, x: Tensor): [MatchedConv["input"], Int32Arra
     if (offset - first < count) order[offset - first] = i;
   });
   // Elements that do not lie together are copied to where they do, in order.
-  if (order.includes(-1)) return [{ root: x.name, offset: 0, dims: [count, 1, 1], strides: [1, count, count] }, undefined];
+  if (order.includes(-1))
+    return [{ root: x.name, offset: 0, dims: [count, 1, 1], strides: [1, count, count] }, undefined];
   const input = { root: view.root, offset: first, dims: [count, 1, 1], strides: [1, count, count] } as const;
   return [input, order.every((from, to) => from === to) ? undefined : order];
 }

@@ -1,6 +1,7 @@
 /** The kernels that the planner knows. Those of the first tier compute several nodes at once, those of the second what is left over. */
 import { draftBinaryConv } from "./binary-conv.ts";
 import { draftCopy } from "./copy.ts";
+import { draftDense } from "./dense.ts";
 import { draftDepthwiseConv } from "./depthwise-conv.ts";
 import { draftExitPool } from "./exit-pool.ts";
 import { draftGridConv } from "./grid-conv.ts";
@@ -69,11 +70,13 @@ const planeConv: Kernel = { name: "plane-conv", draft: draftPlaneConv };
 
 const depthwiseConv: Kernel = { name: "depthwise-conv", draft: draftDepthwiseConv };
 
+const dense: Kernel = { name: "dense", draft: draftDense };
+
 const copy: Kernel = { name: "copy", draft: draftCopy };
 
 const PORTABLE: Kernels = [
   [gridConv, binaryConv, exitPool, copy, table],
-  [depthwiseConv, planeConv, laneConv, pointwise, maxPool, averagePool],
+  [dense, depthwiseConv, planeConv, laneConv, pointwise, maxPool, averagePool],
 ];
 
 export const KERNELS: Readonly<Record<KernelProfile, Kernels>> = {

@@ -88,4 +88,23 @@ export interface DepthwiseConvLayer extends LayerBase {
   readonly epilogue: Epilogue;
 }
 
-export type SumLayer = LaneConvLayer | PlaneConvLayer | DepthwiseConvLayer;
+/** A fully connected layer: src/plan/dense.ts. */
+export interface DenseLayer extends LayerBase {
+  readonly kind: "dense";
+  readonly input: Region;
+  readonly element: Element;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** The inputs are worked through in parts of as many, whose weights are loaded one after another. */
+  readonly pieces: number;
+  readonly pieceInputs: number;
+  /** What is added to a stored weight. */
+  readonly weightOffset: number;
+  /** Bytes of the epilogue's records, which come first. */
+  readonly recordsBytes: number;
+  /** One i32 per output. */
+  readonly sums: Region;
+  readonly epilogue: Epilogue;
+}
+
+export type SumLayer = LaneConvLayer | PlaneConvLayer | DepthwiseConvLayer | DenseLayer;

@@ -1,0 +1,101 @@
+/**
+ * Plans fully connected layers of any integers, and 1x1 convolutions of a single pixel. Every weight is used once, so it stays a byte until
+ * then: eight outputs' weights for one input are read as a word, taken apart into pairs 32 bits apart, and each pair is multiplied by
+ * the input at once. Weights are stored from 0 upwards; what that adds is the sum of the inputs times their offset.
+ */
+import type { Node } from "../graph/graph.ts";
+import { type MatchedConv, matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
+import { bufferName, type Draft } from "./draft.ts";
+import { planEpilogue } from "./epilogue.ts";
+import type { Matcher } from "./matcher.ts";
+import { align } from "./memory.ts";
+import type { DenseLayer } from "./sum-layers.ts";
+
+/** Outputs of a word of weights. */
+export const DENSE_OUTPUTS = 8;
+/** Inputs that are unrolled. */
+export const DENSE_UNROLLED = 4;
+/** Bytes of weights in memory at once. */
+const PIECE_BYTES = 4096;
+const PER_WORD = 24;
+const PER_OUTPUT = 30;
+
+export function draftDense(match: Matcher, node: Node): Draft | undefined {
+  const conv = matchConv(match, node);
+  if (!conv) return undefined;
+  const { input, element, geometry, outputShape, weightRange } = conv;
+  const [inputs, height, width] = input.dims;
+  const padded = geometry.pads.some((n) => n > 0);
+  const contiguous = inputs === 1 || input.strides[0] === 1;
+  if (height * width !== 1 || geometry.group > 1 || padded || !contiguous) return undefined;
+  const [outputs] = outputShape;
+  const offset = Math.min(0, weightRange.min);
+  const sums = sumRanges(conv);
+  const most = inputs * (weightRange.max - offset) * Math.max(conv.range.max, -conv.range.min);
+  if (weightRange.max - offset > 255 || most >= 2 ** 31) return undefined;
+  const pieces = Math.ceil((inputs * DENSE_OUTPUTS) / PIECE_BYTES);
+  const pieceInputs = align(Math.ceil(inputs / pieces), DENSE_UNROLLED);
+  const groups = Math.ceil(outputs / DENSE_OUTPUTS);
+  const epilogue = planEpilogue(match.graph, conv.chain, rawSums(conv, sums, new Array<number>(outputs).fill(0)));
+  const recordsBytes = align(outputs * epilogue.recordBytes);
+  const weights = new Uint8Array(recordsBytes + groups * pieces * pieceInputs * DENSE_OUTPUTS);
+  epilogue.records.forEach((record, k) => {
+    weights.set(record, k * epilogue.recordBytes);
+  });
+  packWeights(weights.subarray(recordsBytes), conv, pieces * pieceInputs, offset);
+  const name = node.output;
+  const [scratch, partial] = [bufferName("weights", name), bufferName("sums", name)];
+  const source = match.request(input.root);
+  const beyond = (pieces * pieceInputs - inputs) * element.bytes;
+  return {
+    name,
+    buffers: [
+      { ...source, bytes: source.bytes + beyond },
+      match.request(name),
+      ...(epilogue.shortcut ? [match.request(epilogue.shortcut.tensor)] : []),
+      { name: scratch, bytes: recordsBytes + pieceInputs * DENSE_OUTPUTS },
+      { name: partial, bytes: 4 * DENSE_OUTPUTS * groups },
+    ],
+    weights,
+    replaces: replacement(conv, epilogue),
+    operations: groups * pieces * pieceInputs * PER_WORD + inputs * 4 + outputs * PER_OUTPUT,
+    why: `weights as bytes, ${DENSE_OUTPUTS} outputs to a word${pieces > 1 ? `, ${pieces} parts of the inputs` : ""}`,
+    finish: (region, slice): DenseLayer => ({
+      kind: "dense",
+      name,
+      outputShape: conv.chain.output.shape,
+      output: region(name),
+      weights: slice,
+      scratch: region(scratch),
+      loadsItself: true,
+      macs: conv.macs,
+      weightBits: 8,
+      activationBits: 8 * element.bytes,
+      input: { address: region(source.name).address + input.offset * element.bytes, bytes: inputs * element.bytes },
+      element,
+      inputs,
+      outputs,
+      pieces,
+      pieceInputs,
+      weightOffset: offset,
+      recordsBytes,
+      sums: region(partial),
+      epilogue: epilogue.finish(region),
+    }),
+  };
+}
+
+/** Per group of outputs and input: a byte for each output, less the offset; of inputs and outputs that are none, 0. */
+function packWeights(
+  out: Uint8Array,
+  { weights, outputShape, input }: MatchedConv,
+  rows: number,
+  offset: number,
+): void {
+  const [inputs] = input.dims;
+  for (let k = 0; k < outputShape[0]; k++) {
+    const group = Math.floor(k / DENSE_OUTPUTS) * rows;
+    for (let i = 0; i < inputs; i++)
+      out[(group + i) * DENSE_OUTPUTS + (k % DENSE_OUTPUTS)] = weights[k * inputs + i]! - offset;
+  }
+}
