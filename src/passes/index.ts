@@ -1,6 +1,7 @@
 /** The passes in their order; the graph is verified after each. */
 import type { Graph } from "../graph/graph.ts";
 import { verifyGraph } from "../graph/verify.ts";
+import { centerBytes } from "./center-bytes.ts";
 import { dropIdentity } from "./drop-identity.ts";
 import { foldChains } from "./fold-chains.ts";
 import { foldPad } from "./fold-pad.ts";
@@ -18,6 +19,7 @@ export const PASSES: readonly { name: string; run: (graph: Graph, notes: Notes) 
   { name: "raise-quantisers", run: raiseQuantisers },
   { name: "store-operands", run: storeOperands },
   { name: "fold-chains", run: foldChains },
+  { name: "center-bytes", run: centerBytes },
 ];
 
 /**
