@@ -32,7 +32,9 @@ describe("pooling with any geometry is onnxruntime's:", () => {
     await fc.assert(
       fc.asyncProperty(any, async ({ pool: { attributes, dims, axes }, dilations, ceil }) => {
         const auto = "auto_pad" in attributes;
-        const more = auto ? {} : { ceil_mode: { int: ceil }, dilations: { ints: new Array(axes).fill(dilations) } };
+        const more: Record<string, AttributeValue> = auto
+          ? {}
+          : { ceil_mode: { int: ceil }, dilations: { ints: new Array(axes).fill(dilations) } };
         await expectAsOrt({ nodes: [node("MaxPool", ["x"], ["y"], { ...attributes, ...more })], dims });
       }),
       { numRuns: 40 },
@@ -44,7 +46,8 @@ describe("pooling with any geometry is onnxruntime's:", () => {
     await fc.assert(
       fc.asyncProperty(any, async ({ pool: { attributes, dims }, counts, ceil }) => {
         // Whether padding counts that ceil_mode adds is what versions of ONNX differ on.
-        const round = ceil && !counts && !("auto_pad" in attributes) ? { ceil_mode: { int: 1 } } : {};
+        const round: Record<string, AttributeValue> =
+          ceil && !counts && !("auto_pad" in attributes) ? { ceil_mode: { int: 1 } } : {};
         const more = { count_include_pad: { int: counts }, ...round };
         await expectAsOrt({ nodes: [node("AveragePool", ["x"], ["y"], { ...attributes, ...more })], dims });
       }),
