@@ -140,9 +140,10 @@ function bisect(from: number, to: number, holds: (x: number) => boolean): number
 
 /**
  * The lines that come closest where none separate the points: slopes of the widest (least negative) margin in 31 bits, in its middle.
+ * @param fits whether all sums of a fit are integers of a double
  * @returns undefined when no shift gives a channel any multiplier
  */
-export function closestLines(channels: readonly Steps[]): Fit | undefined {
+export function closestLines(channels: readonly Steps[], fits: (fit: Fit) => boolean = () => true): Fit | undefined {
   const slopes = channels.map(bestSlope);
   for (let shift = MAX_SHIFT; shift >= 0; shift--) {
     const unit = 2 ** shift;
@@ -151,8 +152,10 @@ export function closestLines(channels: readonly Steps[]): Fit | undefined {
       const { least, most } = offsetsAt(steps, multiplier, unit);
       return { multiplier, offset: Math.floor((least + most) / 2) };
     });
-    const fits = lines.every(({ multiplier, offset }) => multiplier < MULTIPLIER_LIMIT && Math.abs(offset) < SUM_LIMIT);
-    if (fits) return { shift, lines };
+    const small = lines.every(
+      ({ multiplier, offset }) => multiplier < MULTIPLIER_LIMIT && Math.abs(offset) < SUM_LIMIT,
+    );
+    if (small && fits({ shift, lines })) return { shift, lines };
   }
   return undefined;
 }

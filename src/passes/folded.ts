@@ -62,6 +62,8 @@ export function requantOf(fold: Fold, boundaries: Boundaries, wanted: "exact" | 
   const { low, high } = levelRange(boundaries);
   const range = { low: low + levels.offset, high: high + levels.offset, scale: levels.scale };
   const steps = stepsOf(boundaries);
+  const reach = Math.max(fold.grid.max, -fold.grid.min);
+  const fits = (fit: Fit): boolean => sumsOf(affine(fit, boundaries, levels.offset), reach) < Number.MAX_SAFE_INTEGER;
   if (wanted === "exact") {
     // Where not all boundaries were looked for, halves are where the quantiser's own rounding has them.
     const own = () => ownRounding(graph, quantiser, chain, levels, boundaries);
@@ -69,11 +71,11 @@ export function requantOf(fold: Fold, boundaries: Boundaries, wanted: "exact" | 
     const first = sampled ? own() : undefined;
     if (first) return requant(first, range, first.rounding, first.zero);
     const fit = fitLines(steps);
-    if (fit) return requant(affine(fit, boundaries, levels.offset), range, "FLOOR", 0);
+    if (fit && fits(fit)) return requant(affine(fit, boundaries, levels.offset), range, "FLOOR", 0);
     const last = own();
     return last && requant(last, range, last.rounding, last.zero);
   }
-  const fit = closestLines(steps);
+  const fit = closestLines(steps, fits);
   if (!fit) return undefined;
   const moved = steps.reduce((sum, each, c) => sum + missed(each, fit, c), 0);
   const all = steps.reduce((sum, { from }) => sum + from.length, 0);
@@ -94,6 +96,14 @@ function affine({ shift, lines }: Fit, { channels }: Boundaries, offset: number)
     multipliers: lines.map(({ multiplier }, c) => (channels[c]!.rising ? multiplier : -multiplier + 0)),
     offsets: lines.map((line) => line.offset + offset * 2 ** shift),
   };
+}
+
+/** The largest of a requantisation's products with its offset, of integers of at most `reach`. */
+function sumsOf({ multipliers, offsets }: Coefficients, reach: number): number {
+  return multipliers.reduce(
+    (most, multiplier, c) => Math.max(most, Math.abs(multiplier) * reach + Math.abs(offsets[c]!)),
+    0,
+  );
 }
 
 function requant(

@@ -34,9 +34,15 @@ export const requant: Operator = {
       if (count !== 1 && count !== channels) fail(node, `"${name}" has ${count} values for ${channels} channels`);
       if (!values?.every(Number.isSafeInteger)) fail(node, `"${name}" holds no constant integers`);
     }
-    const largest = Math.max(...multiplier!.values!.map(Math.abs)) * Math.max(grid.max, -grid.min);
-    if (largest + Math.max(...offset!.values!.map(Math.abs)) >= PRODUCT_LIMIT)
-      fail(node, "the products of its input and its multiplier reach 2^53");
+    const reach = Math.max(grid.max, -grid.min);
+    const [multiplierOf, offsetOf] = [multiplier!, offset!].map(({ values }) =>
+      operandIndex([channels], values!.length),
+    );
+    for (let c = 0; c < channels; c++) {
+      const product = Math.abs(multiplier!.values![multiplierOf!(c)]!) * reach;
+      if (product + Math.abs(offset!.values![offsetOf!(c)]!) >= PRODUCT_LIMIT)
+        fail(node, "the products of its input and its multiplier reach 2^53");
+    }
     const shift = numberOf(node, "shift");
     if (!Number.isInteger(shift) || shift < 0 || shift > 52) fail(node, `it shifts by ${shift}, expected 0 to 52`);
     if (!Object.hasOwn(INTEGER_ROUNDING, String(node.attributes.rounding)))
