@@ -1,0 +1,46 @@
+/** Networks as real exporters write them, from the file to the module: what it computes is what the reference kernels compute. */
+import { describe, expect, it } from "vitest";
+import { compileModel } from "../src/bundle/compile.ts";
+import { encodeModel } from "../src/import/onnx/codec.ts";
+import { type ZooOptions, zooModel } from "../src/zoo/zoo.ts";
+import { checkPlanned, randomSample } from "./support/run-graph.ts";
+
+async function compileZoo(name: string, options: ZooOptions) {
+  return compileModel(encodeModel(zooModel(name, options)), `${name}.onnx`);
+}
+
+async function check(name: string, options: ZooOptions): Promise<string[]> {
+  const { graph, plan, bundle } = await compileZoo(name, options);
+  checkPlanned(graph, plan, [randomSample(graph, 1)], bundle.manifest.input.layout);
+  return plan.layers.map(({ kind }) => kind);
+}
+
+describe("a module equals the reference:", () => {
+  const small = ["mlp", "mobilenet-v1-block", "mobilenet-v2-block", "ds-cnn"];
+  const flavours = ["brevitas", "qkeras", "qdq"];
+  it.each(small.flatMap((name) => flavours.map((flavour) => [name, flavour] as const)))(
+    "%s by %s",
+    async (...named) => {
+      const [name, flavour] = named;
+      expect((await check(name, { flavour })).at(-1)).toBe("outputs");
+    },
+  );
+
+  it.each([
+    ["resnet8", "qkeras"],
+    ["autoencoder", "qkeras"],
+  ])("%s by %s", (name, flavour) => check(name, { flavour }));
+
+  const depths = [
+    [1, 1],
+    [1, 2],
+    [2, 2],
+    [3, 3],
+    [8, 8],
+    [2, 8],
+  ] as const;
+  it.each(depths)("weights of %i bits, activations of %i", async (weights, activations) => {
+    for (const flavour of ["brevitas", "qkeras"])
+      for (const name of ["mlp", "mobilenet-v2-block"]) await check(name, { flavour, bits: { weights, activations } });
+  });
+});
