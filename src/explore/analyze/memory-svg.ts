@@ -1,12 +1,12 @@
 /** A plan's linear memory as a picture: layers from left to right, addresses from bottom to top, a rectangle for each buffer. */
 import type { Plan } from "../../plan/plan.ts";
 
-const COLUMN = 56;
+const COLUMN = 72;
 const HEIGHT = 520;
 const MARGIN = { left: 72, top: 24, right: 16, bottom: 150 };
 const FONT = 10;
 /** Characters of a label that fit a column at that size of font. */
-const CHARACTERS_PER_COLUMN = 9;
+const CHARACTERS_PER_COLUMN = 12;
 /** Hues, one buffer after another; far enough apart that neighbours differ. */
 const HUE_STEP = 137;
 
@@ -17,10 +17,12 @@ export function memorySvg({ name, buffers, layers, memoryBytes }: Plan): string 
   const height = MARGIN.top + HEIGHT + MARGIN.bottom;
   const x = (layer: number): number => MARGIN.left + layer * COLUMN;
   const y = (address: number): number => MARGIN.top + HEIGHT * (1 - address / Math.max(memoryBytes, 1));
-  const rectangles = buffers.map(({ name: buffer, address, bytes, firstStep, lastStep }, index) => {
+  const rectangles = buffers.map(({ name: tensor, address, bytes, firstStep, lastStep }, index) => {
+    // A tab stands between a buffer's purpose and its tensor.
+    const buffer = tensor.replace("\t", " ").trimEnd();
     const span = lastStep - firstStep + 1;
     const box = `x="${x(firstStep)}" y="${round(y(address + bytes))}" width="${span * COLUMN}" height="${round(y(address) - y(address + bytes))}"`;
-    const label = `${buffer} ${bytes}`.slice(0, span * CHARACTERS_PER_COLUMN);
+    const label = `${bytes} ${buffer}`.slice(0, span * CHARACTERS_PER_COLUMN);
     const tall = y(address) - y(address + bytes) >= FONT;
     return [
       `<g><title>${escapeXml(buffer)}: ${bytes} bytes at ${address}</title>`,
