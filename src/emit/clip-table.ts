@@ -1,5 +1,5 @@
 /** Fills the table by which a kernel limits integers to signed bytes: one load costs less than two comparisons and selections. */
-import type { ClipTable } from "../plan/plan.ts";
+import type { ClipTable } from "../plan/binary-layers.ts";
 import type { Code, Expression } from "./code.ts";
 
 const BYTES = 256;

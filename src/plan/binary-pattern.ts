@@ -5,10 +5,10 @@
 import { type Node, numberOf, numbersOf } from "../graph/graph.ts";
 import { isPowerOfTwo, shiftBetween } from "../graph/grid.ts";
 import { type ConvGeometry, convGeometry } from "../graph/operators/conv.ts";
+import type { Shortcut } from "./binary-layers.ts";
 import { type Draft, noKernel } from "./draft.ts";
 import { poolsInPlace } from "./in-place.ts";
 import type { Matcher } from "./matcher.ts";
-import type { Shortcut } from "./plan.ts";
 
 /** Layers of one shape share a function, and so the shift in it: smaller ones are raised to this by scaling alpha up. */
 const COMMON_SHIFT = 12;

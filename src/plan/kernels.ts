@@ -1,5 +1,6 @@
 /** The kernels that the planner knows. Those of the first tier compute several nodes at once, those of the second what is left over. */
 import { draftBinaryConv } from "./binary-conv.ts";
+import { draftBipolarConv } from "./bipolar-conv.ts";
 import { draftCopy } from "./copy.ts";
 import { draftDense } from "./dense.ts";
 import { draftDepthwiseConv } from "./depthwise-conv.ts";
@@ -38,6 +39,8 @@ function binaryKernel(name: string, draft: typeof draftNativeBinaryConv): Kernel
 const binaryConv = binaryKernel("binary-conv", draftBinaryConv);
 const nativeBinaryConv = binaryKernel("native binary-conv", draftNativeBinaryConv);
 
+const bipolarConv: Kernel = { name: "bipolar-conv", draft: draftBipolarConv };
+
 const nativeImageConv: Kernel = { name: "native image-conv", draft: draftNativeImageConv };
 
 const exitPool: Kernel = {
@@ -75,7 +78,7 @@ const dense: Kernel = { name: "dense", draft: draftDense };
 const copy: Kernel = { name: "copy", draft: draftCopy };
 
 const PORTABLE: Kernels = [
-  [gridConv, binaryConv, exitPool, copy, table],
+  [gridConv, binaryConv, bipolarConv, exitPool, copy, table],
   [dense, depthwiseConv, planeConv, laneConv, pointwise, maxPool, averagePool],
 ];
 

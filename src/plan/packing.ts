@@ -80,7 +80,7 @@ export function packPadPixel(channels: number, positive: boolean, flipped: Array
  * A threshold of 0 or more has the mask 0x80, which makes a signed byte an unsigned one. For a negative threshold the bit is
  * stored inverted (the channel is flipped): n < threshold is -1 - n >= -threshold, and the mask 0x7f stands for -1 - n. A falling channel
  * (level = -1 - n >= threshold) is a rising one with -threshold, flipped. Channels beyond the last are 0.
- * @param thresholds one per channel, -128 to 128
+ * @param thresholds one per channel; beyond -128 and 128 they are reached by all bytes or by none
  */
 export function packThresholds(
   thresholds: ArrayLike<number>,
@@ -93,7 +93,7 @@ export function packThresholds(
   for (let c = 0; c < groups * 8; c++) {
     const rises = c < channels ? rising[c] : 1;
     const threshold = c < channels ? thresholds[c]! : 128;
-    const t = rises ? threshold : -threshold;
+    const t = Math.max(-128, Math.min(128, rises ? threshold : -threshold));
     const at = (c >> 3) * 16 + (c & 7);
     table[at] = t < 0 ? 0x7f : 0x80;
     table[at + 8] = Math.abs(t);

@@ -3,6 +3,7 @@
  * each layer loads. Emission follows it without deciding anything.
  */
 
+import type { BinaryConvLayer } from "./binary-layers.ts";
 import type { ElementLayer } from "./element-layers.ts";
 import type { PlacedBuffer } from "./memory.ts";
 import type { SumLayer } from "./sum-layers.ts";
@@ -48,7 +49,10 @@ export interface LayerBase {
   readonly activationBits: number;
 }
 
-interface ConvLayer extends LayerBase {
+/** 8-bit convolution of the input image; the output is an 8-bit stream, pixel by pixel with channels innermost (NHWC). */
+export interface GridConvLayer extends LayerBase {
+  /** Its input is the image, [channels, height, width]; spread in place into its padded form. */
+  readonly kind: "grid-conv";
   readonly input: Region;
   readonly inputShape: readonly [number, number, number];
   readonly kernel: readonly [number, number];
@@ -57,45 +61,6 @@ interface ConvLayer extends LayerBase {
   readonly pads: readonly [number, number, number, number];
   /** out = clip(accumulator >> shift) */
   readonly shift: number;
-}
-
-/** 8-bit convolution of the input image; the output is an 8-bit stream, pixel by pixel with channels innermost (NHWC). */
-export interface GridConvLayer extends ConvLayer {
-  /** Its input is the image, [channels, height, width]; spread in place into its padded form. */
-  readonly kind: "grid-conv";
-}
-
-/** What is added to a binary convolution's result before it is rounded to the stream. */
-export type Shortcut =
-  | { readonly kind: "none" }
-  /** The stream that the output replaces in place. */
-  | { readonly kind: "identity"; readonly leftShift: number }
-  /** Sums over windows of the input stream; channels beyond the input's get nothing. */
-  | { readonly kind: "pooled"; readonly window: readonly [number, number]; readonly leftShift: number };
-
-/**
- * Limits integers to -128 ... 127 by one load: byte i is the integer i - `below` - 128, limited. An output is raised by below + 128
- * in its record, so that it is an index. How many entries lie below -128 and above 127 is told by two i32 in the scratch area.
- */
-export interface ClipTable {
-  readonly region: Region;
-  readonly countsOffset: number;
-}
-
-/** Threshold an 8-bit stream to bits, convolve with +-1 weights, scale per channel, add the shortcut, round to an 8-bit stream. */
-export interface BinaryConvLayer extends ConvLayer {
-  readonly kind: "binary-conv";
-  /** Packed and padded bits. */
-  readonly bits: Region;
-  readonly words: readonly (readonly WordPiece[])[];
-  /** Where in the scratch area the padding pixel lies (behind the threshold tables), and the filters' records. */
-  readonly padPixelOffset: number;
-  readonly recordsOffset: number;
-  /** Output pixels of a row that are computed in one pass over the filters. */
-  readonly block: number;
-  readonly shortcut: Shortcut;
-  /** Absent where the range is too wide for a table. */
-  readonly clipTable?: ClipTable;
 }
 
 /** relu(stream - shift) summed over windows, rounded to unsigned 8 bits, channels outermost. */

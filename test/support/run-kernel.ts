@@ -39,7 +39,7 @@ export function emitKernel<L>(
       native: () => module.unreachable(),
       threshold: 0,
     });
-    checkSlots(code.localTypes.reduce((slots, type) => slots + (type === i64 ? 2 : 1), 0));
+    checkLocals(code.localTypes.map((type) => (type === i64 ? 2 : 1)));
     module.addFunction("run", none, none, [...code.localTypes], body);
     module.addFunctionExport("run", "run");
     if (!module.validate()) throw new Error("binaryen rejects the kernel");
@@ -49,9 +49,14 @@ export function emitKernel<L>(
   }
 }
 
-/** wasm3 on a microcontroller has 128 slots for locals and operands; the deepest expression of a kernel takes a few. */
-function checkSlots(locals: number): void {
-  if (locals > 120) throw new Error(`${locals} slots of locals`);
+/**
+ * A function on a microcontroller's wasm3 has room for 128 locals and operands, in 256 slots of 32 bits, of which constants may take 64; the
+ * deepest expression of a kernel takes a few.
+ * @param slots of each local
+ */
+function checkLocals(slots: readonly number[]): void {
+  const taken = slots.reduce((sum, n) => sum + n, 0);
+  if (slots.length > 118 || taken > 176) throw new Error(`${slots.length} locals in ${taken} slots`);
 }
 
 type Slice = { readonly offset: number; readonly bytes: number };
