@@ -39,4 +39,16 @@ describe("placeBuffers", () => {
     ]);
     expect(bytes).toBe(1000);
   });
+
+  it("finds an order in which nothing is wasted where the largest first would waste bytes", () => {
+    // Largest first: a and c at the bottom; b, which meets both, on top; then d fits neither under b nor beside it.
+    const { bytes } = placeBuffers([
+      { name: "a", bytes: 36, firstStep: 3, lastStep: 4 },
+      { name: "b", bytes: 24, firstStep: 0, lastStep: 1 },
+      { name: "c", bytes: 16, firstStep: 1, lastStep: 2 },
+      { name: "d", bytes: 16, firstStep: 2, lastStep: 3 },
+      { name: "e", bytes: 8, firstStep: 4, lastStep: 4 },
+    ]);
+    expect(bytes).toBe(52);
+  });
 });
