@@ -63,10 +63,14 @@ export function requantOf(fold: Fold, boundaries: Boundaries, wanted: "exact" | 
   const range = { low: low + levels.offset, high: high + levels.offset, scale: levels.scale };
   const steps = stepsOf(boundaries);
   const reach = Math.max(fold.grid.max, -fold.grid.min);
-  const fits = (fit: Fit): boolean => sumsOf(affine(fit, boundaries, levels.offset), reach) < Number.MAX_SAFE_INTEGER;
+  const small = (coefficients: Coefficients): boolean => sumsOf(coefficients, reach) < Number.MAX_SAFE_INTEGER;
+  const fits = (fit: Fit): boolean => small(affine(fit, boundaries, levels.offset));
   if (wanted === "exact") {
     // Where not all boundaries were looked for, halves are where the quantiser's own rounding has them.
-    const own = () => ownRounding(graph, quantiser, chain, levels, boundaries);
+    const own = () => {
+      const found = ownRounding(graph, quantiser, chain, levels, boundaries);
+      return found && small(found) ? found : undefined;
+    };
     const sampled = boundaries.levels.length < levels.count - 1;
     const first = sampled ? own() : undefined;
     if (first) return requant(first, range, first.rounding, first.zero);
