@@ -35,9 +35,8 @@ export function productGrid(x: Tensor, w: Tensor, bias: Tensor | undefined, padV
   if (!x.grid || !w.grid || !w.values || (bias && !bias.grid)) return undefined;
   const input = padValue === undefined ? x.grid : widened(x.grid, padValue);
   if (!input) return undefined;
-  const product = { step: x.grid.step * w.grid.step, min: 0, max: 0 };
-  const biasIsZero = bias?.grid?.min === 0 && bias.grid.max === 0;
-  const steps = bias && !biasIsZero ? aligned([product, bias.grid!]) : [product];
+  const product = { step: x.grid.step * w.grid.step, min: -1, max: 1 };
+  const steps = aligned(bias ? [product, bias.grid!] : [product]);
   if (!steps) return undefined;
   const { step } = steps[0]!;
   const weightUnit = step / x.grid.step;
