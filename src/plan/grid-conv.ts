@@ -30,7 +30,8 @@ export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draf
     noKernel(`Node "${conv.name}" (conv) overflows 32 bits`);
   const shift = shiftBetween(outputStep, accumulator.step);
   if (shift < 0 || shift > 31) noKernel(`Node "${quantiser.name}" quantises finer than its input's grid`);
-  const { kernel, strides, pads } = convGeometry(conv, weight.shape);
+  const { kernel, strides, pads, dilations, group } = convGeometry(conv, weight.shape);
+  if (group !== 1 || dilations.some((n) => n !== 1)) noKernel(`Node "${conv.name}" (conv) has groups or dilations`);
   const inputShape = [channels, height, width] as const;
   const outputShape = match.tensor(quantiser.output).shape;
   const padded = channels * (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]);
