@@ -40,8 +40,8 @@ it("leaves the page alone when the bench did not end, or the page has no place f
 
 it("each bench has marks of its own", async () => {
   const page = `${PAGE}<!-- codegen -->\n<!-- /codegen -->\n`;
-  const { page: updated } = await update("figure compile.resnet32 1 s\n", page, "codegen");
-  expect(updated).toBe(`${PAGE}<!-- codegen -->\n\`\`\`text\nfigure compile.resnet32 1 s\n\`\`\`\n<!-- /codegen -->\n`);
+  const { page: updated } = await update("figure arm.x 2 x\nfigure estimate.x 1 %\n", page, "codegen");
+  expect(updated).toBe(`${PAGE}<!-- codegen -->\n\`\`\`text\nfigure estimate.x 1 %\n\`\`\`\n<!-- /codegen -->\n`);
   expect(await update("figure eval.coverage 4 %\n", page, "codegen")).toMatchObject({ status: 1, page });
   expect(await update("figure eval.coverage 4 %\n", page, "other")).toMatchObject({ status: 2, page });
 });

@@ -97,7 +97,7 @@ export function binaryConv(channels: number, side: number, { shortcut }: { short
 }
 
 /** Levels of `bits` bits in and out, weights of as many: convolution and requantisation. */
-export function levelConv(bits: number, channels: number, side: number): LayerKind {
+export function levelConv(bits: number, channels: number, side: number, source = "conv.c"): LayerKind {
   const numbers = new Numbers(3);
   const high = 2 ** bits - 1;
   const weights = numbers.integers(channels * channels * 9, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1);
@@ -114,7 +114,7 @@ export function levelConv(bits: number, channels: number, side: number): LayerKi
       return builder.node("requant", [sum, m, o], name, { shift, rounding: "FLOOR", low: 0, high, zero: 0, scale: 1 });
     },
     natural: {
-      source: "conv.c",
+      source,
       defines: {
         ...{ CHANNELS: channels, OUTPUTS: channels, SIDE: side, PLANES: 0 },
         ...{ SCALED: 1, SHIFT: shift, LOW: 0, HIGH: high, BITS: bits },

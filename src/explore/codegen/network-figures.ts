@@ -3,7 +3,8 @@ import { HedgeError } from "../../errors.ts";
 import { sumOfSteps } from "../wasm3-cost.ts";
 import { countSteps } from "./count-steps.ts";
 import type { EstimateErrors } from "./estimate-error.ts";
-import { boardProgram, type Machine } from "./machines.ts";
+import type { Interpreters } from "./layer-counts.ts";
+import { boardProgram } from "./machines.ts";
 import { withoutModule } from "./natural-c.ts";
 import { resNet32 } from "./network.ts";
 import { planProgram } from "./plan-program.ts";
@@ -11,14 +12,11 @@ import { planProgram } from "./plan-program.ts";
 /** Prints a figure: name, value, decimals, unit. */
 export type Figure = (name: string, value: number, decimals: number, unit: string) => void;
 
-/**
- * @param arm the emulated board with unmodified wasm3
- * @param tuned with the patched one
- * @param folder for what is built
- */
+/** @param folder for what is built */
 export async function networkFigures(
   figure: Figure,
-  { arm, tuned, estimates }: { arm: Machine; tuned: Machine; estimates: EstimateErrors },
+  { arm, tuned }: Pick<Interpreters, "arm" | "tuned">,
+  estimates: EstimateErrors,
   folder: string,
 ): Promise<void> {
   const millions = (name: string, instructions: number): void =>
