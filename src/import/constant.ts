@@ -54,7 +54,11 @@ export function broadcastDims(a: readonly number[], b: readonly number[]): numbe
   return Array.from({ length: rank }, (_, i) => {
     const [x, y] = [a[a.length - rank + i] ?? 1, b[b.length - rank + i] ?? 1];
     if (x !== y && x !== 1 && y !== 1)
-      throw new Unsupported(`its shapes [${a}] and [${b}] do not broadcast`, "Correct the shapes in the model.");
+      throw new Unsupported(
+        `its shapes [${a}] and [${b}] do not broadcast`,
+        "Correct the shapes in the model.",
+        "H203",
+      );
     return x === 1 ? y : x;
   });
 }

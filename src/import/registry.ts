@@ -1,4 +1,5 @@
 /** Every ONNX operator that compiles in an edge part, by domain and name, with what of it compiles: the coverage list. */
+import { DIAGNOSTICS } from "../diagnostics.ts";
 import type { ImportContext } from "./context.ts";
 import { FOLDED_OPERATORS, foldNode } from "./fold/fold.ts";
 import { isStandardDomain } from "./onnx/attributes.ts";
@@ -189,12 +190,7 @@ function ruleOf(node: OnnxNode): ImportRule | undefined {
  */
 export function importNode(context: ImportContext, node: OnnxNode, missing: ReadonlySet<string>): void {
   const known = ruleOf(node);
-  if (!known)
-    throw new Unsupported(
-      "this operator does not compile",
-      `Operators that do: ${[...STANDARD_OPERATORS.keys(), ...QONNX_OPERATORS.keys()].join(", ")}.`,
-      "H201",
-    );
+  if (!known) throw new Unsupported("this operator does not compile", DIAGNOSTICS.H201.remedy, "H201");
   const [fewest, most] = known.inputs;
   const inputs = node.input.findLastIndex((name) => name !== "") + 1;
   if (inputs < fewest || inputs > most)

@@ -17,18 +17,18 @@ describe("a model with nodes that do not compile", () => {
     Object.assign(edit.node("exit.relu"), { opType: "HardSwish" });
     Object.assign(edit.node("layer.0.sum"), { opType: "FancyAdd", domain: "com.acme" });
     edit.model.opsetImport.push({ domain: "com.acme", version: 1 });
-    edit.node("first.conv").attribute.push(attribute("group", { int: 3 }));
+    edit.node("first.conv").attribute.push(attribute("group", { int: 2 }));
     // Reads what the nodes above do not make: no problem of its own.
     edit.node("layer.1.conv").attribute.push(attribute("dilations", { ints: [2, 2] }));
     const err = await bench.refused(encodeModel(edit.model));
     expect(err.split("\n").slice(0, 5)).toEqual([
       `error: ${join(bench.folder, "bad.onnx")}: 3 nodes do not compile for the device:`,
-      '  Conv "Conv:first.conv": its group is 3. Only 1 compiles so far.',
+      expect.stringMatching(/^ {2}H203 Conv "Conv:first\.conv": .*\. Correct the shapes in the model\.$/),
       expect.stringMatching(
-        /^ {2}com\.acme::FancyAdd "Add:layer\.0\.sum": this operator does not compile\. Operators that/,
+        /^ {2}H201 com\.acme::FancyAdd "Add:layer\.0\.sum": this operator does not compile\. Replace/,
       ),
       expect.stringMatching(
-        /^ {2}HardSwish "Relu:exit\.relu": this operator does not compile\. Operators that do: Add, /,
+        /^ {2}H201 HardSwish "Relu:exit\.relu": this operator does not compile\. Replace it by operators/,
       ),
       "  Change them and export the model again, or move the cut (metadata hedge.cut) in front of them.",
     ]);
@@ -87,7 +87,7 @@ describe("shapes that do not fit:", () => {
     [
       "the number of alphas",
       (e) => e.constant("layer.0.alpha", [1, 5, 1, 1], ones(5)),
-      /Mul "Mul:layer\.0\.scaled": its constant has the shape \[1,5,1,1\] for a map of \[3,8,8\]/,
+      /Mul "Mul:layer\.0\.scaled": its shapes \[1,3,8,8\] and \[1,5,1,1\] do not broadcast/,
     ],
     [
       "an image of one axis",
@@ -117,7 +117,7 @@ describe("shapes that do not fit:", () => {
     [
       "padding without end",
       (e) => e.node("first.conv").attribute.splice(1, 1, ints("pads", 2 ** 31, 2 ** 31, 2 ** 31, 2 ** 31)),
-      /Conv "Conv:first\.conv": its result would have the shape/,
+      /Conv "Conv:first\.conv": its pads are \[2147483648,.*numbers from 0 to 4096/,
     ],
   ]);
 });
@@ -165,11 +165,6 @@ describe("metadata:", () => {
       "pixels that do not fit a signed byte",
       (e) => e.metadata("hedge.input", '{"name":"image","pixelZero":0,"pixelStep":0.015625}'),
       /"hedge\.input" is malformed \(pixelZero: .*128\)/,
-    ],
-    [
-      "another step of pixels than the model's",
-      (e) => e.metadata("hedge.input", '{"name":"image","pixelZero":128,"pixelStep":0.03125}'),
-      /"Quant:image_q" quantises the image to -128 \.\.\. 127 times 0\.015625, but its pixels are .* times 0\.03125/,
     ],
     [
       "an input that is not there",
