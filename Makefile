@@ -48,17 +48,22 @@ demo: build ## Compile the shipped model; devices, a broker and a worker classif
 bench: test-deps build ## Measure the shipped model: `figure NAME VALUE UNIT` lines
 	node tools/bench/bench.js $(MODEL) $(OUT)
 
-.PHONY: bench-codegen
-bench-codegen: test-deps build ## Count the emitted code's instructions on wasm3 (x86-64 and an emulated Cortex-M4) against C
+.PHONY: codegen-deps
+codegen-deps: test-deps
 	@tools/need.sh clang:clang wasm-ld:lld qemu-system-arm:qemu-system-arm \
 	  arm-none-eabi-gcc:gcc-arm-none-eabi arm-none-eabi-gcc:libnewlib-arm-none-eabi
+
+.PHONY: bench-codegen
+bench-codegen: codegen-deps build ## Count the emitted code's instructions on x86-64 and an emulated Cortex-M4, against C
 	node tools/bench/codegen/main.js
 
 .PHONY: performance
-performance: test-deps data ## Measure on all test images, and put the figures into docs/performance.md
+performance: codegen-deps data ## Measure on all test images, and put the figures of both benches into docs/performance.md
 	@mkdir -p out
 	node tools/bench/bench.js $(MODEL) $(OUT) > out/bench.txt
 	node tools/bench/update-page.js out/bench.txt docs/performance.md
+	node tools/bench/codegen/main.js > out/codegen.txt
+	node tools/bench/update-page.js out/codegen.txt docs/performance.md codegen
 
 # Debian's PyTorch belongs to /usr/bin/python3, and another python3 may come before it on the path.
 HAS_MODULES := import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, ('numpy', 'onnx', 'torch'))))
