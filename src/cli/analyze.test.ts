@@ -48,6 +48,13 @@ describe("hedge analyze", () => {
     expect(await readFile(at("memory.svg"), "utf8")).toMatch(/^<svg /);
   });
 
+  it("of native kernels knows all but the instructions", async () => {
+    const { code, out } = await hedge("analyze", at("model.onnx"), "--kernels", "native", "--json");
+    const { ram, flash, instructions } = JSON.parse(out) as Analysis;
+    expect([code, instructions]).toEqual([0, undefined]);
+    expect(Math.min(ram.total, flash.total)).toBeGreaterThan(0);
+  });
+
   it("refuses what does not fit, after telling why", async () => {
     const { code, out, err } = await hedge("analyze", at("model.onnx"), "--board", at("small.json"));
     expect(code).toBe(EXIT_CODES.check);

@@ -1,13 +1,15 @@
 /** `hedge analyze`: what a model costs on a device, without one. */
 import { stat } from "node:fs/promises";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Bundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
 import type { Plan } from "../plan/plan.ts";
+import { KERNEL_PROFILES, type KernelProfile } from "../plan/profile.ts";
 import { addModelOptions, importOptions, type ModelOptions } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
 
 interface AnalyzeOptions extends ModelOptions {
+  readonly kernels: KernelProfile;
   readonly board?: string;
   readonly svg?: string;
 }
@@ -23,6 +25,7 @@ export function register(program: Command): void {
     )
     .argument("<model>", "a model (.onnx), or the folder of a bundle");
   addModelOptions(analyze)
+    .addOption(new Option("--kernels <profile>", "as in hedge compile").choices(KERNEL_PROFILES).default("portable"))
     .option("-b, --board <name>", "a board that Hedge knows, or the file of one (.json); hedge boards lists them")
     .option("--svg <file>", "draw linear memory over the layers; of a model, not of a bundle")
     .addHelpText("after", "\nExample:\n  hedge analyze model.onnx --board nrf52840-dk --svg memory.svg")
@@ -60,7 +63,7 @@ interface Opened {
 }
 
 /** A model is compiled first; of a bundle the plan is gone. */
-async function open(path: string, options: ModelOptions, memoryLimit: number | undefined): Promise<Opened> {
+async function open(path: string, options: AnalyzeOptions, memoryLimit: number | undefined): Promise<Opened> {
   const folder = await stat(path).then(
     (facts) => facts.isDirectory(),
     () => false,
@@ -70,7 +73,7 @@ async function open(path: string, options: ModelOptions, memoryLimit: number | u
     return { bundle: await readBundle(path) };
   }
   const { compileFile } = await import("../bundle/compile.ts");
-  return compileFile(path, { ...importOptions(options), memoryLimit });
+  return compileFile(path, { ...importOptions(options), kernels: options.kernels, memoryLimit });
 }
 
 async function draw(file: string, path: string, plan: Plan | undefined): Promise<void> {

@@ -3,7 +3,7 @@ import type { Bundle } from "../../bundle/bundle.ts";
 import type { LayerRow } from "../../bundle/manifest.ts";
 import type { Plan } from "../../plan/plan.ts";
 import { MCU_BUILD } from "../cost/code-pages.ts";
-import { estimateSteps, type Instructions, moduleCode } from "../cost/estimate.ts";
+import { callsHostKernels, estimateSteps, type Instructions, moduleCode } from "../cost/estimate.ts";
 import { type Wasm3Heap, wasm3Heap } from "../cost/heap.ts";
 import { energyPicojoules } from "./energy.ts";
 
@@ -51,7 +51,7 @@ export function analyzeBundle(bundle: Bundle, plan?: Plan): Analysis {
   const { manifest, digest, edgeWasm, weights } = bundle;
   const compiled = moduleCode(edgeWasm, manifest.name);
   const { code, metacode } = compiled;
-  const native = code.imports.length > 1;
+  const native = callsHostKernels(code);
   const job = { edgeWasm, weights, sample: noise(manifest.module.inputBytes), module: manifest.module };
   const steps = native ? [] : estimateSteps(job, compiled, manifest.name);
   const charged = new Set<number>();

@@ -21,12 +21,14 @@ export function overBudget(analysis: Analysis, board: Board): HedgeError | undef
   const { ram, flash, name } = analysis;
   const budget = budgetOf(board);
   if (ram.total > budget.ram) {
-    const most =
-      ram.linear >= ram.code ? largest(analysis, memoryOf) : largest(analysis, (layer) => layer.metacodeBytes);
-    const part = ram.linear >= ram.code ? `linear memory ${ram.linear}` : `code ${ram.code}`;
+    const isCode = ram.code > ram.linear;
+    const most = largest(analysis, isCode ? (layer) => layer.metacodeBytes : memoryOf);
+    const [part, help] = isCode
+      ? [`code ${ram.code}`, "layers of equal shapes share their code, and native kernels (--kernels native) have none"]
+      : [`linear memory ${ram.linear}`, `smaller maps or fewer channels at "${most.name}"`];
     return refusal(
       `${name} needs ${ram.total} bytes of RAM on ${board.name}, which has ${budget.ram} left for it (${part}); "${most.name}" needs the most`,
-      `Save ${ram.total - budget.ram} bytes: smaller maps or fewer channels at "${most.name}", or an earlier cut${roomier(analysis)}.`,
+      `Save ${ram.total - budget.ram} bytes: ${help}, or an earlier cut${roomier(analysis)}.`,
     );
   }
   if (flash.total > budget.flash) {

@@ -43,19 +43,23 @@ export function countedModule(code: WasmCode): CountedModule {
       ...unsigned(code.globals.length + i),
     ]),
   };
-  const out = [...code.bytes.subarray(0, 8)];
+  const parts: ArrayLike<number>[] = [code.bytes.subarray(0, 8)];
   let globals = false;
   for (const { id, start, end } of code.sections) {
     if (id >= EXPORT_SECTION && !globals) {
-      out.push(...section(GLOBAL_SECTION, added[GLOBAL_SECTION]!));
+      parts.push(section(GLOBAL_SECTION, added[GLOBAL_SECTION]!));
       globals = true;
     }
     globals ||= id === GLOBAL_SECTION;
-    if (id === CODE_SECTION) out.push(...section(CODE_SECTION, bodies));
-    else if (added[id]) out.push(...section(id, added[id], code.bytes.subarray(start, end)));
-    else out.push(id, ...unsigned(end - start), ...code.bytes.subarray(start, end));
+    const held = code.bytes.subarray(start, end);
+    if (id === CODE_SECTION) parts.push(section(CODE_SECTION, bodies));
+    else if (added[id]) parts.push(section(id, added[id], held));
+    else parts.push([id, ...unsigned(held.length)], held);
   }
-  return { bytes: Uint8Array.from(out), counters: runs.map((run) => run.map((index) => names[index]!)) };
+  return {
+    bytes: Uint8Array.from(parts.flatMap((part) => Array.from(part))),
+    counters: runs.map((run) => run.map((index) => names[index]!)),
+  };
 }
 
 function countedBody(bytes: Uint8Array, body: WasmFunction, firstGlobal: number, firstCounter: number) {

@@ -179,7 +179,7 @@ class FunctionCompiler {
 
   #typeOf(index: number): FunctionType {
     const { imports, functions } = this.code;
-    return index < imports.length ? imports[index]! : functions[index - imports.length]!.type;
+    return index < imports.length ? imports[index]!.type : functions[index - imports.length]!.type;
   }
 
   /** Number of an operand's words: none when it is in the register. */

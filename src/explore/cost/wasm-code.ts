@@ -64,8 +64,8 @@ export interface WasmCode {
   readonly bytes: Uint8Array;
   readonly sections: readonly WasmSection[];
   readonly types: readonly FunctionType[];
-  /** Types of imported functions, which have the first indices. */
-  readonly imports: readonly FunctionType[];
+  /** Imported functions, which have the first indices: module and field with a dot between, and type. */
+  readonly imports: readonly { readonly name: string; readonly type: FunctionType }[];
   readonly functions: readonly WasmFunction[];
   readonly globals: readonly ValueType[];
   /** Lengths of the names that an interpreter keeps: of imports (module and field), and of exported functions. */
@@ -110,11 +110,10 @@ class Reader {
     return Array.from({ length: this.unsigned() }, item);
   }
 
-  /** @returns the length of the name that it passes over */
-  name(): number {
+  name(): Uint8Array {
     const length = this.unsigned();
     this.at += length;
-    return length;
+    return this.bytes.subarray(this.at - length, this.at);
   }
 
   valueType(): ValueType {
@@ -146,12 +145,13 @@ export function decodeWasm(bytes: Uint8Array): WasmCode {
   });
   const nameBytes: number[] = [];
   const imports = read(SECTION.import, (r) => {
-    nameBytes.push(r.name(), r.name());
+    const names = [r.name(), r.name()];
+    nameBytes.push(...names.map(({ length }) => length));
     if (r.byte() !== 0) throw new RangeError("the module imports something else than functions");
-    return types[r.unsigned()]!;
+    return { name: names.map((name) => new TextDecoder().decode(name)).join("."), type: types[r.unsigned()]! };
   });
   read(SECTION.export, (r) => {
-    const length = r.name();
+    const { length } = r.name();
     if (r.byte() === 0) nameBytes.push(length);
     r.unsigned();
   });
