@@ -7,7 +7,7 @@
 import { HedgeError } from "../errors.ts";
 import { rewriteGraph } from "../graph/build.ts";
 import { type Graph, type Node, numberOr, perChannelOf, tensorOf } from "../graph/graph.ts";
-import { type Grid, isExact, isPowerOfTwo, largestInteger } from "../graph/grid.ts";
+import { bitsOf, type Grid, isExact, isPowerOfTwo, largestInteger } from "../graph/grid.ts";
 import { operatorOf } from "../graph/operators/index.ts";
 import { integersOf, MAX_TABLE } from "../graph/operators/lut.ts";
 import { type Boundaries, boundariesOf, movedBoundaries } from "./boundaries.ts";
@@ -90,8 +90,10 @@ function isKernelsOwn(graph: Graph, node: Node, { source, nodes }: Pointwise): b
 function lowered(fold: Fold): Folded {
   const { graph, quantiser, chain, grid, levels } = fold;
   const integers = integersOf(grid);
+  // Tables are looked up by a stored byte.
+  const tabulates = integers <= MAX_TABLE && bitsOf(grid) <= 8;
   if (!chain.monotone) {
-    if (integers <= MAX_TABLE) return lutOf(fold, levelFunction(fold, "double"));
+    if (tabulates) return lutOf(fold, levelFunction(fold, "double"));
     throw new HedgeError(
       "input",
       `Node "${quantiser.name}" quantises a function of "${chain.source.name}" that need neither rise nor fall, of ${integers} integers; a table has at most ${MAX_TABLE}.`,
@@ -105,7 +107,7 @@ function lowered(fold: Fold): Folded {
   const own = thresholdOrElse(cheap) ?? requantOf(fold, boundaries, "exact");
   const folded =
     own ??
-    (integers <= MAX_TABLE ? lutOf(fold, levelFunction(fold, "double")) : undefined) ??
+    (tabulates ? lutOf(fold, levelFunction(fold, "double")) : undefined) ??
     thresholdOrElse(true) ??
     requantOf(fold, boundaries, "closest")!;
   const note = [folded.note, decided].filter((part) => part !== undefined).join(" ");
