@@ -1,5 +1,8 @@
 /** The figures of a whole network. */
 import { HedgeError } from "../../errors.ts";
+import { MCU_BUILD } from "../cost/code-pages.ts";
+import { moduleCode } from "../cost/estimate.ts";
+import { wasm3Heap } from "../cost/heap.ts";
 import { sumOfSteps } from "../wasm3-cost.ts";
 import { countSteps } from "./count-steps.ts";
 import type { EstimateErrors } from "./estimate-error.ts";
@@ -45,6 +48,9 @@ export async function networkFigures(
   figure("resnet32.metacode", report.metacodeBytes, 0, "B");
   figure("resnet32.linear", job.module.memoryBytes, 0, "B");
   figure("resnet32.heap", report.heapBytes, 0, "B");
+  const { code, metacode } = moduleCode(job.edgeWasm, "ResNet-32");
+  const estimated = wasm3Heap(code, metacode, MCU_BUILD, job.module).total;
+  figure("estimate.heap.error", Math.abs(estimated - report.heapBytes), 0, "B");
   figure("resnet32.flash", job.edgeWasm.length + job.weights.length, 0, "B");
   figure("compile.resnet32", portable.compileSeconds, 2, "s");
 }
