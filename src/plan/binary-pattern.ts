@@ -61,6 +61,7 @@ export function matchBinaryConv(match: Matcher, quantiser: Node, sum: Node): Bin
     return noKernel(
       `Node "${scaled.name}" (mul) has factors off the integer grid`,
       "Put a Quant node with a power-of-two scale on alpha.",
+      "H402",
     );
   const { kernel, strides, pads, dilations, group } = convGeometry(conv, weight.shape);
   if (group !== 1 || dilations.some((n) => n !== 1)) noKernel(`Node "${conv.name}" (conv) has groups or dilations`);
@@ -86,7 +87,7 @@ export function matchBinaryConv(match: Matcher, quantiser: Node, sum: Node): Bin
     : { low: 0, high: 0 };
   const most = (Math.max(alpha.grid.max, -alpha.grid.min) * alpha.grid.step * 2 * taps) / unit;
   if (most + Math.max(added.high, -added.low) >= 2 ** 31)
-    noKernel(`Node "${scaled.name}" (mul) overflows 32 bits`, "Use fewer bits for alpha.");
+    noKernel(`Node "${scaled.name}" (mul) overflows 32 bits`, "Use fewer bits for alpha.", "H404");
   const factors = alpha.values;
   return {
     conv,

@@ -76,6 +76,7 @@ class Walk {
       noKernel(
         `Node "${node.name}" (${node.op}) has the constant "${other.name}", which is off the integer grid`,
         "Quantise it, or put a quantiser behind the node so that both fold into one.",
+        "H402",
       );
     if (node.op === "mul") return this.scaled(node, chain, other);
     const step = this.stepOf(node.output, node);
@@ -132,6 +133,7 @@ class Walk {
       noKernel(
         `Node "${node.name}" (${node.op}) works on "${name}", which is off the integer grid`,
         "Put a quantiser in front of it.",
+        "H402",
       )
     );
   }
@@ -144,6 +146,7 @@ class Walk {
     return noKernel(
       `Node "${node.name}" (${node.op}) joins steps of ${coarse} and ${fine}, none of which is a multiple of the other`,
       "Give both operands one scale.",
+      "H402",
     );
   }
 

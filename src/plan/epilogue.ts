@@ -82,12 +82,13 @@ export function planEpilogue(graph: Graph, chain: Chain, sums: readonly RawSum[]
   });
   const total = join(bounds);
   if (!within(total, I64))
-    noKernel(`"${chain.output.name}" is computed with integers of more than 62 bits`, "Use coarser scales.");
+    noKernel(`"${chain.output.name}" is computed with integers of more than 62 bits`, "Use coarser scales.", "H404");
   const grid = chain.output.grid;
   if (!grid)
     return noKernel(
       `"${chain.output.name}" is off the integer grid, and so cannot be stored`,
       "Put a quantiser behind the node that makes it.",
+      "H402",
     );
   const layout = new RecordLayout(channels.length);
   const isThreshold = chain.quantiser?.op === "threshold";
@@ -98,7 +99,11 @@ export function planEpilogue(graph: Graph, chain: Chain, sums: readonly RawSum[]
   const folded = channels.map((c) => c.base + (rounding?.fold ?? 0n));
   const levels = isThreshold ? planLevels(graph, chain, bounds, layout) : undefined;
   if (wide && levels)
-    noKernel(`"${chain.output.name}" compares integers of more than 32 bits with thresholds`, "Use coarser scales.");
+    noKernel(
+      `"${chain.output.name}" compares integers of more than 32 bits with thresholds`,
+      "Use coarser scales.",
+      "H404",
+    );
   const multiplierAt = layout.numbers(
     channels.map((c) => c.multiplier),
     1n,

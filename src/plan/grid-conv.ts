@@ -25,9 +25,10 @@ export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draf
     return noKernel(
       `Node "${conv.name}" (conv) has weights or a bias off the integer grid`,
       "Put Quant nodes with power-of-two scales on them.",
+      "H402",
     );
   if (Math.max(accumulator.max, -accumulator.min) >= LANE_LIMIT)
-    noKernel(`Node "${conv.name}" (conv) overflows 32 bits`);
+    noKernel(`Node "${conv.name}" (conv) overflows 32 bits`, "Use fewer bits or channels.", "H404");
   const shift = shiftBetween(outputStep, accumulator.step);
   if (shift < 0 || shift > 31) noKernel(`Node "${quantiser.name}" quantises finer than its input's grid`);
   const { kernel, strides, pads, dilations, group } = convGeometry(conv, weight.shape);

@@ -80,17 +80,20 @@ export class Matcher {
       return noKernel(
         `${who} works on "${name}", which is off the integer grid`,
         "Put a Quant node behind the node that makes it.",
+        "H402",
       );
     const bits = bitsOf(grid);
     if (bits > 32)
       noKernel(
         `${who} works on "${name}", whose integers ${grid.min} ... ${grid.max} need ${bits} bits, more than 32`,
         "Quantise it, or use coarser scales.",
+        "H404",
       );
     if (elementCount(shape) > MAX_ELEMENTS)
       noKernel(
         `${who} works on "${name}", whose ${elementCount(shape)} elements fit no module`,
         "Use smaller inputs or fewer channels.",
+        "H405",
       );
     return { shape, grid, ...elementOf(grid) };
   }
@@ -135,11 +138,13 @@ export class Matcher {
       return noKernel(
         `Node "${reader.name}" (${reader.op}) reads "${name}", which is not on a signed 8-bit grid`,
         "Put a Quant node of 8 bits with a power-of-two scale behind the node that makes it.",
+        "H403",
       );
     if (tensor.shape.length !== 3 || elementCount(tensor.shape) > MAX_ELEMENTS)
       return noKernel(
         `Node "${reader.name}" (${reader.op}) reads "${name}", whose shape [${tensor.shape}] is no feature map that fits a module`,
         "Use smaller images or fewer channels.",
+        "H405",
       );
     return tensor;
   }
@@ -151,6 +156,7 @@ export class Matcher {
       return noKernel(
         `Node "${reader.name}" (${reader.op}) works on "${name}", which is off the integer grid${grid ? ` of powers of two: its step is ${grid.step}` : ""}`,
         "Use Quant nodes with power-of-two scales and pooling windows of a power of two.",
+        "H402",
       );
     return grid;
   }
@@ -161,12 +167,14 @@ export class Matcher {
       noKernel(
         `Node "${node.name}" rounds by ${node.attributes.rounding}, the kernels round down`,
         'Train with rounding_mode "FLOOR" in the activation quantisers of the edge part.',
+        "H403",
       );
     const { step, min, max } = this.grid(node.output, node);
     if (min !== low || max !== high)
       noKernel(
         `Node "${node.name}" quantises to ${min} ... ${max}, the kernel to ${low} ... ${high}`,
         `Use 8 bits, ${low < 0 ? "signed" : "unsigned"}, with narrow 0 and a zero point of 0.`,
+        "H403",
       );
     return step;
   }

@@ -21,12 +21,16 @@ export function payloadCode(match: Matcher, cut: string): PayloadCode {
     const levels = match.tensor(node.inputs[1]!).shape[1]! + 1;
     const bits = Math.log2(levels);
     if (bits !== 1 && bits !== 2 && bits !== 4)
-      return noKernel(`The cut "${cut}" has ${levels} levels`, "Quantise the cut to 1, 2, 4 or 8 bits.");
+      return noKernel(`The cut "${cut}" has ${levels} levels`, "Quantise the cut to 1, 2, 4 or 8 bits.", "H406");
     return { bits, scale: numberOf(node, "scale"), offset: numberOf(node, "offset") };
   }
   const grid = match.tensor(cut).grid;
   if (!grid || grid.min < -128 || grid.max > 127)
-    return noKernel(`The cut "${cut}" is not quantised to 1, 2, 4 or 8 bits`, "Put a Quant node in front of the cut.");
+    return noKernel(
+      `The cut "${cut}" is not quantised to 1, 2, 4 or 8 bits`,
+      "Put a Quant node in front of the cut.",
+      "H406",
+    );
   return { bits: 8, scale: grid.step, offset: 0 };
 }
 

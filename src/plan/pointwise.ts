@@ -125,7 +125,11 @@ function rawRange(node: Node, operands: readonly Storage[]): RawSum {
   const corners = [a.grid.min, a.grid.max].flatMap((x) => [x * b.grid.min, x * b.grid.max]);
   const [min, max] = [Math.min(...corners), Math.max(...corners)];
   if (Math.max(max, -min) >= 2 ** 31)
-    noKernel(`Node "${node.name}" (${node.op}) multiplies integers to more than 32 bits`, "Quantise its inputs.");
+    noKernel(
+      `Node "${node.name}" (${node.op}) multiplies integers to more than 32 bits`,
+      "Quantise its inputs.",
+      "H404",
+    );
   return { min, max, factor: 1, bias: 0 };
 }
 

@@ -20,6 +20,7 @@ function find(node: OnnxNode, name: string, type: keyof typeof ATTRIBUTE_TYPE): 
       "input",
       `Attribute "${name}" of ${nodeTitle(node)} is not of type ${type}.`,
       "Export it again.",
+      { code: "H202" },
     );
   }
   return found;
@@ -32,6 +33,7 @@ function safe(node: OnnxNode, name: string, value: Int64): number {
     "input",
     `Attribute "${name}" of ${nodeTitle(node)} is ${value}, beyond 2^53.`,
     "Export it again.",
+    { code: "H202" },
   );
 }
 
