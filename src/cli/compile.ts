@@ -5,8 +5,9 @@ import { KERNEL_PROFILES, type KernelProfile } from "../plan/profile.ts";
 import { STDOUT, stageKinds, stageWriter } from "./dump.ts";
 import { addModelOptions, importOptions, type ModelOptions } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
+import { addSnapOptions, type SnapCommandOptions, snapFirst, snapText } from "./snap.ts";
 
-interface CompileCommandOptions extends ModelOptions {
+interface CompileCommandOptions extends ModelOptions, SnapCommandOptions {
   readonly out: string;
   readonly board?: string;
   readonly kernels: KernelProfile;
@@ -25,7 +26,7 @@ export function register(program: Command): void {
     )
     .argument("<model.onnx>", "the model")
     .requiredOption("-o, --out <folder>", "the bundle's folder; one that holds a bundle is replaced");
-  addModelOptions(compile)
+  addSnapOptions(addModelOptions(compile))
     .option("--board <name>", "refuse what does not fit this board (hedge boards lists them; or a board's .json file)")
     .addOption(
       new Option(
@@ -44,26 +45,33 @@ export function register(program: Command): void {
     .addHelpText(
       "after",
       "\nExamples:\n  hedge compile models/resnet20-12e6c-2bit/model.onnx -o out/\n" +
-        "  hedge compile model.onnx --cut features --exit logits:entropy:0.5 -o out/",
+        "  hedge compile model.onnx --cut features --exit logits:entropy:0.5 -o out/\n" +
+        "  hedge compile float.onnx --snap --calibrate samples.npy --write-snapped snapped.onnx -o out/",
     )
     .action(async (path: string, options: CompileCommandOptions, command: Command) => {
-      const [{ compileFile }, { writeBundle }, { findBoard }, { memoryLimitOf, refuseUnfit }] = await Promise.all([
-        import("../bundle/compile.ts"),
-        import("../bundle/write.ts"),
-        import("../boards/boards.ts"),
-        import("../explore/analyze/budget.ts"),
-      ]);
+      const [{ compileFile, compileSource }, { writeBundle }, { findBoard }, { memoryLimitOf, refuseUnfit }] =
+        await Promise.all([
+          import("../bundle/compile.ts"),
+          import("../bundle/write.ts"),
+          import("../boards/boards.ts"),
+          import("../explore/analyze/budget.ts"),
+        ]);
       const board = options.board === undefined ? undefined : await findBoard(options.board);
       const started = performance.now();
-      const { bundle, plan, notes } = await compileFile(path, {
+      const snapped = await snapFirst(path, options);
+      const compileOptions = {
         ...importOptions(options),
         kernels: options.kernels,
         memoryLimit: board && memoryLimitOf(board),
         stage: options.dump && stageWriter(options.dump, options.dumpDir),
-      });
+      };
+      const { bundle, plan, notes } = await (snapped
+        ? compileSource(snapped.source, compileOptions)
+        : compileFile(path, compileOptions));
       if (board) refuseUnfit({ bundle, plan }, board);
       await writeBundle(options.out, bundle);
       const { manifest, digest } = bundle;
+      const snap = snapped && { ...snapped.comparison, equal: await snapped.check(bundle) };
       const seconds = (performance.now() - started) / 1000;
       const result = {
         bundle: options.out,
@@ -75,6 +83,7 @@ export function register(program: Command): void {
         steps: manifest.module.steps,
         ...(manifest.payload ? { payloadBytes: manifest.payload.bytes } : {}),
         notes: notes.map(({ message }) => message),
+        ...(snap && { snap }),
         seconds: Number(seconds.toFixed(3)),
       };
       printResult(globalOptions(command), result, () =>
@@ -84,6 +93,7 @@ export function register(program: Command): void {
           manifest.payload
             ? `  an offloaded sample sends ${manifest.payload.bytes} B`
             : "  edge-only: it answers every sample itself",
+          ...(snap ? snapText(snap, snap.equal) : []),
           ...(notes.length > 0 ? [`  not the model to the bit in ${notes.length} places: hedge check names them`] : []),
           `  look inside with: hedge inspect ${options.out}`,
         ].join("\n"),

@@ -1,0 +1,78 @@
+/** The snapping of a float model in front of its compilation: options, and what is said about it. */
+import { writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import type { Bundle } from "../bundle/bundle.ts";
+import { HedgeError } from "../errors.ts";
+import type { SnapComparison } from "../explore/snap.ts";
+import type { ModelFile } from "../import/onnx/model-file.ts";
+
+export interface SnapCommandOptions {
+  readonly snap?: boolean;
+  readonly calibrate?: string;
+  readonly labels?: string;
+  readonly snapBits: string;
+  readonly writeSnapped?: string;
+}
+
+export function addSnapOptions(command: Command): Command {
+  return command
+    .option("--snap", "put a float model on integer grids first; needs --calibrate")
+    .option("--calibrate <samples>", "samples as the model takes them, .npy or .json: ranges come from them")
+    .option("--labels <file>", "their classes, .npy or .json: then accuracies are told")
+    .addOption(new Option("--snap-bits <bits>", "bits of activations").choices(["8", "16"]).default("8"))
+    .option("--write-snapped <file>", "write the snapped model as QONNX");
+}
+
+/** A snapped model, ready to be compiled, and what there is to say of it. */
+export interface SnappedFile {
+  readonly source: ModelFile;
+  readonly comparison: SnapComparison;
+  /** Holds the module to the snapped model: on how many samples it is equal. */
+  readonly check: (bundle: Bundle) => Promise<number>;
+}
+
+/**
+ * @returns undefined where nothing is to be snapped
+ * @throws HedgeError (usage) for options that need others
+ */
+export async function snapFirst(path: string, options: SnapCommandOptions): Promise<SnappedFile | undefined> {
+  if (!options.snap) {
+    if (options.calibrate !== undefined || options.labels !== undefined || options.writeSnapped !== undefined)
+      throw new HedgeError("usage", "--calibrate, --labels and --write-snapped go with --snap.", "Add --snap.");
+    return undefined;
+  }
+  if (options.calibrate === undefined)
+    throw new HedgeError("usage", "--snap needs samples.", "Add --calibrate SAMPLES, an .npy or .json file.");
+  const [snap, sets, { modelFile, readModelFile }, { encodeModel }, { importModel }, { equalSamples }] =
+    await Promise.all([
+      import("../explore/snap.ts"),
+      import("../explore/sample-set.ts"),
+      import("../import/onnx/model-file.ts"),
+      import("../import/onnx/codec.ts"),
+      import("../import/import.ts"),
+      import("../explore/snap-check.ts"),
+    ]);
+  const { model } = await readModelFile(path);
+  const samples = await sets.readSampleSet(options.calibrate, importModel(model, path).input.dims);
+  const labels = options.labels === undefined ? undefined : await sets.readLabelList(options.labels, samples.length);
+  const snapped = await snap.snapModel(model, path, samples, { bits: Number(options.snapBits) });
+  const bytes = encodeModel(snapped.model);
+  if (options.writeSnapped !== undefined) await writeFile(options.writeSnapped, bytes);
+  return {
+    source: modelFile(bytes, path),
+    comparison: await snap.compareSnapped(model, snapped, path, samples, labels),
+    check: (bundle) => equalSamples(bundle, snapped, path, samples),
+  };
+}
+
+/** What snapping did to the model, and whether the module is the snapped one. */
+export function snapText({ samples, agreeing, correct, relativeError }: SnapComparison, equal: number): string[] {
+  const percent = (count: number): string => `${((100 * count) / samples).toFixed(1)} %`;
+  return [
+    ...(correct
+      ? [`  accuracy of the original ${percent(correct.original)}, of the snapped model ${percent(correct.snapped)}`]
+      : []),
+    `  snapped: the original's label on ${percent(agreeing)} of ${samples} samples, outputs off by ${(100 * relativeError).toFixed(1)} %`,
+    `  the module is the snapped model on ${equal} of ${samples} samples`,
+  ];
+}
