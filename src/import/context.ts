@@ -20,10 +20,20 @@ export interface ContextOptions {
   readonly names: ReadonlySet<string>;
 }
 
+/** A slice of a tensor of the graph, per axis of it. */
+export interface Cut {
+  readonly source: string;
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+  readonly steps: readonly number[];
+}
+
 export class ImportContext {
   readonly constants = new Map<string, Constant>();
   readonly views = new Map<string, View>();
   readonly builder: GraphBuilder;
+  /** Tensors of the graph that slices make. */
+  readonly slices = new Map<string, Cut>();
   /** Elements of the constants that were computed so far. */
   folded = 0;
   /** Views that were put in order, by what they show. */

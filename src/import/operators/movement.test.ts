@@ -124,6 +124,19 @@ describe("moving values is what onnxruntime does:", () => {
   });
 });
 
+it("a slice of a slice is one slice", async () => {
+  const nodes = [
+    node("Slice", ["x", "b", "e", "a", "s"], ["rows"]),
+    node("Slice", ["rows", "b", "e", "c", "s"], ["both"]),
+    node("Slice", ["both", "b", "e", "a", "s"], ["y"]),
+  ];
+  const lists = { b: [1], e: [2 ** 40], a: [2], c: [3], s: [2] };
+  const initializers = Object.entries(lists).map(([name, values]) => int64s(name, values));
+  const graph = await expectAsOrt({ nodes, dims: [1, 3, 11, 9], initializers });
+  expect(ops(graph)).toEqual(["slice"]);
+  expect(graph.nodes[0]!.attributes).toEqual({ starts: [0, 3, 1], ends: [3, 8, 8], steps: [1, 4, 2] });
+});
+
 describe("channels last", () => {
   const weights = () => floats("w", [3, 3, 3, 3], eighths(81, 7));
   const bias = () => floats("b", [3], [1, 2, 3]);

@@ -1,6 +1,6 @@
 /** Operators that move values: what they can, they do to the view. Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Concat, Pad, Slice. */
 import { elementCount } from "../../graph/graph.ts";
-import type { ImportContext } from "../context.ts";
+import type { Cut, ImportContext } from "../context.ts";
 import { transposedView, type View } from "../layout.ts";
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "../onnx/attributes.ts";
 import type { OnnxNode } from "../onnx/types.ts";
@@ -118,10 +118,12 @@ export function importPad(context: ImportContext, onnx: OnnxNode): void {
   context.emit(onnx, "pad", [laid.tensor], { before, after, value }, laid);
 }
 
-/** Starts, ends and axes are attributes before operator set 10, inputs since. */
+/** Starts, ends and axes are attributes before operator set 10, inputs since. A slice of a slice is one of what that was made of. */
 export function importSlice(context: ImportContext, onnx: OnnxNode): void {
-  const ranges = sliceOf(context, onnx, context.view(onnx, 0).dims);
-  let laid = withAxes(context, context.view(onnx, 0));
+  const view = context.view(onnx, 0);
+  const ranges = sliceOf(context, onnx, view.dims);
+  let laid = withAxes(context, view);
+  const earlier = context.slices.get(laid.tensor);
   const shape = context.builder.tensor(laid.tensor).shape;
   const [starts, ends, steps] = [shape.map(() => 0), [...shape], shape.map(() => 1)];
   for (const { axis, start, end, step } of ranges) {
@@ -133,6 +135,23 @@ export function importSlice(context: ImportContext, onnx: OnnxNode): void {
     [starts[own], ends[own], steps[own]] = [start, end, step];
     laid = resized(laid, axis, Math.ceil((end - start) / step));
   }
-  if (laid.dims.join() === context.view(onnx, 0).dims.join()) show(context, onnx, context.view(onnx, 0));
-  else context.emit(onnx, "slice", [laid.tensor], { starts, ends, steps }, laid);
+  if (laid.dims.join() === view.dims.join()) {
+    show(context, onnx, view);
+    return;
+  }
+  const cut = earlier ? composed(earlier, { starts, ends, steps }) : { source: laid.tensor, starts, ends, steps };
+  const { source, ...attributes } = cut;
+  context.emit(onnx, "slice", [source], attributes, laid);
+  context.slices.set(context.views.get(onnx.output[0]!)!.tensor, cut);
+}
+
+/** What the graph's slice of a slice takes from the first one's source. */
+function composed(first: Cut, second: Omit<Cut, "source">): Cut {
+  const starts = first.starts.map((start, i) => start + second.starts[i]! * first.steps[i]!);
+  const steps = first.steps.map((step, i) => step * second.steps[i]!);
+  const ends = starts.map((start, i) => {
+    const count = Math.ceil((second.ends[i]! - second.starts[i]!) / second.steps[i]!);
+    return start + (count - 1) * steps[i]! + 1;
+  });
+  return { source: first.source, starts, ends, steps };
 }
