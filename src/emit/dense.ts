@@ -1,16 +1,12 @@
 /** Fully connected layers: src/plan/dense.ts. */
-import { DENSE_OUTPUTS, DENSE_UNROLLED } from "../plan/dense.ts";
+import { DENSE_UNROLLED } from "../plan/dense.ts";
 import type { DenseLayer } from "../plan/sum-layers.ts";
 import type { Code, Expression, Local } from "./code.ts";
 import { loadElement, loadWide } from "./element.ts";
 import type { EmitContext } from "./emitter.ts";
-import { OutputWriter } from "./epilogue.ts";
-
-const PAIR_MASK = 0x000000ff000000ffn;
-const PAIRS = DENSE_OUTPUTS / 2;
+import { finishOutputs, OutputWriter } from "./epilogue.ts";
 
 export function emitDense(code: Code, layer: DenseLayer, context: EmitContext): Expression {
-  const { i32 } = code.module;
   const { outputs, sums, epilogue, scratch } = layer;
   const writer = new OutputWriter(code, epilogue, layer.output);
   const [sum, record] = [code.pointer(), code.pointer()];
@@ -19,33 +15,31 @@ export function emitDense(code: Code, layer: DenseLayer, context: EmitContext): 
     sum.set(code.i32(sums.address)),
     record.set(code.i32(scratch.address)),
     ...writer.start(),
-    code.repeat(outputs, [
-      ...writer.store(i32.load(0, 4, sum.get), record, 0),
-      ...writer.advance(1),
-      sum.advance(4),
-      record.advance(epilogue.recordBytes),
-    ]),
+    finishOutputs(code, writer, epilogue, { count: outputs, sum, element: { bytes: 4, signed: true }, record }),
   );
 }
 
 /** Writes every output's sum of products. */
 function multiply(code: Code, layer: DenseLayer, sum: Local, { loadWeights, weightsAt }: EmitContext): Expression[] {
   const { i32, i64 } = code.module;
-  const { scratch, recordsBytes, pieces, pieceInputs, outputs, element, input, sums, weightOffset } = layer;
-  const pieceBytes = pieceInputs * DENSE_OUTPUTS;
+  const { scratch, recordsBytes, pieces, pieceInputs, outputs, element, input, sums, weightOffset, weightBits } = layer;
+  const pieceBytes = 8 * pieceInputs;
+  const pairCount = 32 / weightBits;
+  const field = (1n << BigInt(weightBits)) - 1n;
+  const pairMask = field | (field << 32n);
   const [from, at, weights] = [code.pointer(), code.pointer(), code.pointer()];
   const [word, activation] = [code.word(), code.word()];
-  const pairs = Array.from({ length: PAIRS }, () => code.word());
+  const pairs = Array.from({ length: pairCount }, () => code.word());
   // The low half of a pair starts at 2^31, so that it never borrows from the high half.
   const start = 1n << 31n;
   const lowLacks = code.word();
   const highLacks = weightOffset === 0 ? undefined : code.word();
   const tap = (i: number): Expression[] => [
     activation.set(loadWide(code, element, i * element.bytes, at.get)),
-    word.set(i64.load(DENSE_OUTPUTS * i, 8, weights.get)),
+    word.set(i64.load(8 * i, 8, weights.get)),
     ...pairs.map((pair, p) => {
-      const moved = p === 0 ? word.get : i64.shr_u(word.get, code.i64(BigInt(8 * p)));
-      return pair.set(i64.add(i64.mul(i64.and(moved, code.i64(PAIR_MASK)), activation.get), pair.get));
+      const moved = p === 0 ? word.get : i64.shr_u(word.get, code.i64(BigInt(weightBits * p)));
+      return pair.set(i64.add(i64.mul(i64.and(moved, code.i64(pairMask)), activation.get), pair.get));
     }),
   ];
   const piece = [
@@ -54,7 +48,7 @@ function multiply(code: Code, layer: DenseLayer, sum: Local, { loadWeights, weig
     weights.set(code.i32(scratch.address + recordsBytes)),
     code.repeat(pieceInputs / DENSE_UNROLLED, [
       ...Array.from({ length: DENSE_UNROLLED }, (_, i) => tap(i)).flat(),
-      weights.advance(DENSE_OUTPUTS * DENSE_UNROLLED),
+      weights.advance(8 * DENSE_UNROLLED),
       at.advance(element.bytes * DENSE_UNROLLED),
     ]),
   ];
@@ -62,7 +56,7 @@ function multiply(code: Code, layer: DenseLayer, sum: Local, { loadWeights, weig
     const high = i64.shr_u(pair.get, code.i64(32n));
     return [
       i64.store32(4 * p, 4, sum.get, i64.add(pair.get, lowLacks.get)),
-      i64.store32(4 * (p + PAIRS), 4, sum.get, highLacks ? i64.add(high, highLacks.get) : high),
+      i64.store32(4 * (p + pairCount), 4, sum.get, highLacks ? i64.add(high, highLacks.get) : high),
     ];
   });
   const lacking = highLacks
@@ -73,12 +67,12 @@ function multiply(code: Code, layer: DenseLayer, sum: Local, { loadWeights, weig
     from.set(i32.add(weightsAt(), code.i32(recordsBytes))),
     ...lacking,
     sum.set(code.i32(sums.address)),
-    code.repeat(Math.ceil(outputs / DENSE_OUTPUTS), [
+    code.repeat(Math.ceil(outputs / (2 * pairCount)), [
       ...pairs.map((pair) => pair.set(code.i64(start))),
       at.set(code.i32(input.address)),
       code.repeat(pieces, piece),
       ...stores,
-      sum.advance(4 * DENSE_OUTPUTS),
+      sum.advance(8 * pairCount),
     ]),
   ];
 }

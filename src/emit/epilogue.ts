@@ -1,4 +1,5 @@
 /** Emits epilogues: from a kernel's 32-bit sum to the stored element. src/plan/epilogue.ts says what they compute. */
+import type { Element } from "../plan/element.ts";
 import type { Epilogue } from "../plan/epilogue.ts";
 import type { Levels } from "../plan/levels.ts";
 import type { Region } from "../plan/plan.ts";
@@ -135,6 +136,35 @@ export class OutputWriter {
     const scaled = scale === 1 ? level : i32.mul(level, code.i32(scale));
     return [...steps, value.set(plus === 0 ? scaled : i32.add(scaled, code.i32(plus)))];
   }
+}
+
+/** Outputs that are finished without a loop, if their number allows. */
+const UNROLLED = [4, 3, 2, 1];
+
+/** Where the sums of a pixel's outputs lie, and the first one's record: the pointers move behind the last. */
+export interface StoredSums {
+  readonly count: number;
+  readonly sum: Local;
+  readonly element: Element;
+  readonly record: Local;
+}
+
+/** Finishes a pixel's outputs from sums in memory. */
+export function finishOutputs(
+  code: Code,
+  writer: OutputWriter,
+  { recordBytes }: Epilogue,
+  { count, sum, element, record }: StoredSums,
+): Expression {
+  const unrolled = UNROLLED.find((n) => count % n === 0)!;
+  const finish = (i: number): Expression[] =>
+    writer.store(loadElement(code, element, i * element.bytes, sum.get), record, i * recordBytes, i);
+  return code.repeat(count / unrolled, [
+    ...Array.from({ length: unrolled }, (_, i) => finish(i)).flat(),
+    ...writer.advance(unrolled),
+    sum.advance(unrolled * element.bytes),
+    ...(recordBytes > 0 ? [record.advance(unrolled * recordBytes)] : []),
+  ]);
 }
 
 /** The few operations that rounding needs, in either width. */

@@ -1,10 +1,12 @@
 /** Convolution in SWAR lanes: one 64-bit multiplication is a product for each of several output channels. */
+import type { Element } from "../plan/element.ts";
+import { packedBytes } from "../plan/lanes.ts";
 import type { LaneConvLayer } from "../plan/sum-layers.ts";
 import { emitBlocks } from "./blocks.ts";
 import type { Code, Expression, Local } from "./code.ts";
 import { loadWide } from "./element.ts";
 import type { EmitContext } from "./emitter.ts";
-import { OutputWriter } from "./epilogue.ts";
+import { finishOutputs, OutputWriter } from "./epilogue.ts";
 import { nest } from "./nest.ts";
 import { RowWalker } from "./row-window.ts";
 
@@ -21,37 +23,41 @@ export function emitLaneConv(code: Code, layer: LaneConvLayer, context: EmitCont
   return code.block(...(input ? [input.set(code.i32(0))] : []), ...blocks);
 }
 
-function groupsOf({ blockOutputs, lanes }: LaneConvLayer): number {
-  return Math.ceil(blockOutputs / lanes.count);
-}
-
 function chunksOf({ loops }: LaneConvLayer): number {
   return loops.reduce((product, { count }) => product * count, 1);
 }
 
 /**
- * Loads a block's weights, one element each, behind the end of what they become, and spreads them into words from the beginning on: a
- * word's elements never lie before it.
+ * Loads a part's weights behind the end of what they become, and spreads them into words from the beginning on: a word's weights
+ * never lie before it.
  */
 function spread(code: Code, layer: LaneConvLayer, from: Local, { loadWeights }: EmitContext): Expression[] {
   const { i64 } = code.module;
-  const { lanes, weightElement, offsets } = layer;
-  const words = groupsOf(layer) * chunksOf(layer) * offsets.length;
-  const bytes = words * lanes.count * weightElement.bytes;
+  const { lanes, weightBits, weightsSigned, offsets } = layer;
+  const words = layer.groups * chunksOf(layer) * offsets.length;
+  const wordBytes = packedBytes(lanes, weightBits);
+  const bytes = words * wordBytes;
   const begin = layer.scratch.address + layer.recordsBytes;
   const packed = begin + 8 * words - bytes;
-  const [at, to] = [code.pointer(), code.pointer()];
-  const element = (lane: number): Expression => {
-    const value = loadWide(code, weightElement, lane * weightElement.bytes, at.get);
-    return lane === 0 ? value : i64.shl(value, code.i64(BigInt(lane * lanes.bits)));
+  const [at, to, weights] = [code.pointer(), code.pointer(), code.word()];
+  const shift = (bits: number): Expression => code.i64(BigInt(bits));
+  const lane = (index: number): Expression => {
+    const top = i64.shl(weights.get, shift(64 - (index + 1) * weightBits));
+    const weight = weightsSigned ? i64.shr_s(top, shift(64 - weightBits)) : i64.shr_u(top, shift(64 - weightBits));
+    return index === 0 ? weight : i64.shl(weight, shift(index * lanes.bits));
   };
-  const word = Array.from({ length: lanes.count }, (_, lane) => element(lane)).reduce((sum, one) => i64.add(one, sum));
+  const word = Array.from({ length: lanes.count }, (_, index) => lane(index)).reduce((sum, one) => i64.add(one, sum));
   return [
     loadWeights(code.i32(packed), from.get, code.i32(bytes)),
     from.advance(bytes),
     at.set(code.i32(packed)),
     to.set(code.i32(begin)),
-    code.repeat(words, [i64.store(0, 1, to.get, word), at.advance(lanes.count * weightElement.bytes), to.advance(8)]),
+    code.repeat(words, [
+      weights.set(i64.load(0, 1, at.get)),
+      i64.store(0, 1, to.get, word),
+      at.advance(wordBytes),
+      to.advance(8),
+    ]),
   ];
 }
 
@@ -74,30 +80,35 @@ function convolve(
   const chunk = [
     ...held.map((local, t) => local.set(loadWide(code, layer.element, offsets[t]!, tap.get))),
     sum.set(code.i32(sums.address)),
-    code.repeat(groupsOf(layer), sumUp(code, layer, held, weights, sum)),
+    code.repeat(layer.groups, sumUp(code, layer, held, weights, sum)),
   ];
   const pixel = [
     ...(tap === rows.pixel ? [] : [tap.set(input ? i32.add(rows.pixel.get, input.get) : rows.pixel.get)]),
-    ...(loops.length > 0
-      ? [memory.fill(code.i32(sums.address), code.i32(0), code.i32(groupsOf(layer) * layer.lanes.count * 4))]
-      : []),
+    ...(loops.length > 0 ? [memory.fill(code.i32(sums.address), ...initialSums(code, layer))] : []),
     weights.set(code.i32(scratch.address + recordsBytes)),
     ...nest(code, tap, loops, chunk),
     sum.set(code.i32(sums.address)),
     record.set(firstRecord),
-    code.repeat(blockOutputs, [
-      ...writer.store(i32.load(0, 4, sum.get), record, 0),
-      ...writer.advance(1),
-      sum.advance(4),
-      ...(epilogue.recordBytes > 0 ? [record.advance(epilogue.recordBytes)] : []),
-    ]),
+    finishOutputs(code, writer, epilogue, { count: blockOutputs, sum, element: sumElement(layer), record }),
     ...writer.advance(outputs - blockOutputs),
     rows.pixel.advance(strideBytes),
   ];
   return [...rows.start(), code.repeat(height, [...rows.enterRow(), code.repeat(width, pixel)])];
 }
 
-/** One word of sums: for a group of outputs the products with the held taps, each lane then stored, or added to what lies there. */
+/** How an output's sum lies in memory. */
+function sumElement({ lanes }: LaneConvLayer): Element {
+  if (!lanes.whole || lanes.bits === 32) return { bytes: 4, signed: true };
+  return { bytes: lanes.bits === 8 ? 1 : 2, signed: false };
+}
+
+/** The byte that all sums begin with, and how many there are. */
+function initialSums(code: Code, { lanes, groups }: LaneConvLayer): [Expression, Expression] {
+  if (!lanes.whole) return [code.i32(0), code.i32(groups * lanes.count * 4)];
+  return [code.i32(lanes.seed & 0xff), code.i32(groups * 8)];
+}
+
+/** A word of sums: for a group of outputs the products with the held taps, added to what came before. */
 function sumUp(
   code: Code,
   { lanes, loops }: LaneConvLayer,
@@ -106,25 +117,24 @@ function sumUp(
   sum: Local,
 ): Expression[] {
   const { i64 } = code.module;
-  const { count, bits, seed } = lanes;
+  const { count, bits, seed, whole } = lanes;
   const word = code.word();
+  const several = loops.length > 0;
   const start = Array.from({ length: count }, (_, lane) => BigInt(seed) << BigInt(lane * bits)).reduce((a, b) => a + b);
+  const products = held.map((activation, t) =>
+    word.set(i64.add(i64.mul(i64.load(8 * t, 8, weights.get), activation.get), word.get)),
+  );
+  const begin = word.set(whole && several ? i64.load(0, 8, sum.get) : code.i64(start));
+  const move = [weights.advance(8 * held.length), sum.advance(whole ? 8 : 4 * count)];
+  if (whole) return [begin, ...products, i64.store(0, 8, sum.get, word.get), ...move];
   const laneOf = (lane: number): Expression => {
     const moved = lane === 0 ? word.get : i64.shr_u(word.get, code.i64(BigInt(lane * bits)));
-    // The top lane has nothing above it, unless the lanes leave bits of the word over: those are zero.
+    // Nothing is above the top lane: bits that lanes leave over are zero, as the sum of all lanes is below them.
     return lane === count - 1 ? moved : i64.and(moved, code.i64((1n << BigInt(bits)) - 1n));
   };
   const stores = Array.from({ length: count }, (_, lane) => {
-    const value = loops.length > 0 ? i64.add(laneOf(lane), i64.load32_u(4 * lane, 4, sum.get)) : laneOf(lane);
+    const value = several ? i64.add(laneOf(lane), i64.load32_u(4 * lane, 4, sum.get)) : laneOf(lane);
     return i64.store32(4 * lane, 4, sum.get, value);
   });
-  return [
-    word.set(code.i64(start)),
-    ...held.map((activation, t) =>
-      word.set(i64.add(i64.mul(i64.load(8 * t, 8, weights.get), activation.get), word.get)),
-    ),
-    ...stores,
-    weights.advance(8 * held.length),
-    sum.advance(4 * count),
-  ];
+  return [begin, ...products, ...stores, ...move];
 }

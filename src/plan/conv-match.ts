@@ -12,6 +12,7 @@ import type { EpilogueDraft, RawSum } from "./epilogue.ts";
 import type { Matcher } from "./matcher.ts";
 import { elementOffsets, type View } from "./view.ts";
 
+export type Range = Pick<Grid, "min" | "max">;
 type Triple = readonly [number, number, number];
 
 export interface MatchedConv {
@@ -21,13 +22,13 @@ export interface MatchedConv {
   readonly input: View & { readonly dims: Triple; readonly strides: Triple };
   readonly element: Element;
   /** The integers that the input, padding included, can hold. */
-  readonly range: Pick<Grid, "min" | "max">;
+  readonly range: Range;
   readonly padInteger: number;
   /** [outputs, height, width] */
   readonly outputShape: readonly [number, number, number];
   /** Integers [outputs, channels / group, rows, columns]. */
   readonly weights: Int32Array;
-  readonly weightRange: Pick<Grid, "min" | "max">;
+  readonly weightRange: Range;
   /** Per output: the root's integer is sum * factor + bias, the sum being that of products of integers. */
   readonly factor: number;
   readonly bias: readonly number[];
@@ -88,34 +89,30 @@ export function replacement(conv: MatchedConv, { shortcut, element }: EpilogueDr
 }
 
 /** What a kernel hands to the epilogue when its own sum is the sum of products plus `shifted`, per output. */
-export function rawSums(
-  { factor, bias }: MatchedConv,
-  ranges: readonly { readonly min: number; readonly max: number }[],
-  shifted: readonly number[],
-): RawSum[] {
+export function rawSums({ factor, bias }: MatchedConv, ranges: readonly Range[], shifted: readonly number[]): RawSum[] {
   return ranges.map(({ min, max }, k) => {
     const by = shifted[k]!;
     return { min: min + by, max: max + by, factor, bias: bias[k]! - by * factor };
   });
 }
 
-/** Ranges of the sums of products of each output's weights from tap `from` to tap `to`. */
-export function sumRanges(
-  { weights, outputShape, range }: MatchedConv,
-  from = 0,
-  to = weights.length / outputShape[0],
-): { min: number; max: number }[] {
+/** The range of each output's sum of products. */
+export function sumRanges({ weights, outputShape, range }: MatchedConv): Range[] {
   const perOutput = weights.length / outputShape[0];
-  return Array.from({ length: outputShape[0] }, (_, k) => {
-    let min = 0;
-    let max = 0;
-    for (let i = k * perOutput + from; i < k * perOutput + to; i++) {
-      const w = weights[i]!;
-      min += w > 0 ? w * range.min : w * range.max;
-      max += w > 0 ? w * range.max : w * range.min;
-    }
-    return { min, max };
-  });
+  return Array.from({ length: outputShape[0] }, (_, k) =>
+    rangeOfProducts(weights.subarray(k * perOutput, (k + 1) * perOutput), range),
+  );
+}
+
+/** The range of the sum of products of weights with integers of a range. */
+export function rangeOfProducts(weights: Iterable<number>, range: Range): Range {
+  let min = 0;
+  let max = 0;
+  for (const w of weights) {
+    min += w > 0 ? w * range.min : w * range.max;
+    max += w > 0 ? w * range.max : w * range.min;
+  }
+  return { min, max };
 }
 
 function accumulatorOf(match: Matcher, root: Node, x: Tensor, weight: Tensor): { factor: number; bias: number[] } {

@@ -1,7 +1,7 @@
 /**
- * Plans fully connected layers of any integers, and 1x1 convolutions of a single pixel. Every weight is used once, so it stays a byte until
- * then: eight outputs' weights for one input are read as a word, taken apart into pairs 32 bits apart, and each pair is multiplied by
- * the input at once. Weights are stored from 0 upwards; what that adds is the sum of the inputs times their offset.
+ * Plans fully connected layers of any integers, and 1x1 convolutions of a single pixel. Every weight is used once, so it stays packed until
+ * then: the weights of 8 or 16 outputs for one input, of 8 or 4 bits, are read as a word, taken apart into pairs 32 bits apart, and each pair
+ * is multiplied by the input at once. Weights are stored from 0 upwards; what that adds is the sum of the inputs times their offset.
  */
 import type { Node } from "../graph/graph.ts";
 import { type MatchedConv, matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
@@ -11,13 +11,12 @@ import type { Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
 import type { DenseLayer } from "./sum-layers.ts";
 
-/** Outputs of a word of weights. */
-export const DENSE_OUTPUTS = 8;
 /** Inputs that are unrolled. */
 export const DENSE_UNROLLED = 4;
 /** Bytes of weights in memory at once. */
 const PIECE_BYTES = 4096;
-const PER_WORD = 24;
+const PER_PAIR = 5;
+const PER_INPUT = 5;
 const PER_OUTPUT = 30;
 
 export function draftDense(match: Matcher, node: Node): Draft | undefined {
@@ -33,16 +32,18 @@ export function draftDense(match: Matcher, node: Node): Draft | undefined {
   const sums = sumRanges(conv);
   const most = inputs * (weightRange.max - offset) * Math.max(conv.range.max, -conv.range.min);
   if (weightRange.max - offset > 255 || most >= 2 ** 31) return undefined;
-  const pieces = Math.ceil((inputs * DENSE_OUTPUTS) / PIECE_BYTES);
+  const fieldBits = weightRange.max - offset > 15 ? 8 : 4;
+  const wordOutputs = 64 / fieldBits;
+  const pieces = Math.ceil((8 * inputs) / PIECE_BYTES);
   const pieceInputs = align(Math.ceil(inputs / pieces), DENSE_UNROLLED);
-  const groups = Math.ceil(outputs / DENSE_OUTPUTS);
+  const groups = Math.ceil(outputs / wordOutputs);
   const epilogue = planEpilogue(match.graph, conv.chain, rawSums(conv, sums, new Array<number>(outputs).fill(0)));
   const recordsBytes = align(outputs * epilogue.recordBytes);
-  const weights = new Uint8Array(recordsBytes + groups * pieces * pieceInputs * DENSE_OUTPUTS);
+  const weights = new Uint8Array(recordsBytes + groups * pieces * pieceInputs * 8);
   epilogue.records.forEach((record, k) => {
     weights.set(record, k * epilogue.recordBytes);
   });
-  packWeights(weights.subarray(recordsBytes), conv, pieces * pieceInputs, offset);
+  packWeights(weights.subarray(recordsBytes), conv, pieces * pieceInputs, offset, fieldBits);
   const name = node.output;
   const [scratch, partial] = [bufferName("weights", name), bufferName("sums", name)];
   const source = match.request(input.root);
@@ -53,13 +54,14 @@ export function draftDense(match: Matcher, node: Node): Draft | undefined {
       { ...source, bytes: source.bytes + beyond },
       match.request(name),
       ...(epilogue.shortcut ? [match.request(epilogue.shortcut.tensor)] : []),
-      { name: scratch, bytes: recordsBytes + pieceInputs * DENSE_OUTPUTS },
-      { name: partial, bytes: 4 * DENSE_OUTPUTS * groups },
+      { name: scratch, bytes: recordsBytes + pieceInputs * 8 },
+      { name: partial, bytes: 4 * wordOutputs * groups },
     ],
     weights,
     replaces: replacement(conv, epilogue),
-    operations: groups * pieces * pieceInputs * PER_WORD + inputs * 4 + outputs * PER_OUTPUT,
-    why: `weights as bytes, ${DENSE_OUTPUTS} outputs to a word${pieces > 1 ? `, ${pieces} parts of the inputs` : ""}`,
+    operations:
+      groups * pieces * pieceInputs * ((wordOutputs / 2) * PER_PAIR + PER_INPUT) + inputs * 4 + outputs * PER_OUTPUT,
+    why: `weights of ${fieldBits} bits, ${wordOutputs} outputs to a word${pieces > 1 ? `, ${pieces} parts of the inputs` : ""}`,
     finish: (region, slice): DenseLayer => ({
       kind: "dense",
       name,
@@ -69,7 +71,7 @@ export function draftDense(match: Matcher, node: Node): Draft | undefined {
       scratch: region(scratch),
       loadsItself: true,
       macs: conv.macs,
-      weightBits: 8,
+      weightBits: fieldBits,
       activationBits: 8 * element.bytes,
       input: { address: region(source.name).address + input.offset * element.bytes, bytes: inputs * element.bytes },
       element,
@@ -85,17 +87,20 @@ export function draftDense(match: Matcher, node: Node): Draft | undefined {
   };
 }
 
-/** Per group of outputs and input: a byte for each output, less the offset; of inputs and outputs that are none, 0. */
+/** Per group of outputs and input: a field for each output, less the offset; of inputs and outputs that are none, 0. */
 function packWeights(
   out: Uint8Array,
   { weights, outputShape, input }: MatchedConv,
   rows: number,
   offset: number,
+  fieldBits: 4 | 8,
 ): void {
   const [inputs] = input.dims;
+  const wordOutputs = 64 / fieldBits;
   for (let k = 0; k < outputShape[0]; k++) {
-    const group = Math.floor(k / DENSE_OUTPUTS) * rows;
+    const group = Math.floor(k / wordOutputs) * rows;
+    const bit = (k % wordOutputs) * fieldBits;
     for (let i = 0; i < inputs; i++)
-      out[(group + i) * DENSE_OUTPUTS + (k % DENSE_OUTPUTS)] = weights[k * inputs + i]! - offset;
+      out[(group + i) * 8 + (bit >> 3)]! |= (weights[k * inputs + i]! - offset) << (bit & 7);
   }
 }

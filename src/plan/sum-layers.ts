@@ -3,6 +3,7 @@ import type { BitPlane } from "./bit-planes.ts";
 import type { Element } from "./element.ts";
 import type { CopyLoop } from "./element-layers.ts";
 import type { Epilogue } from "./epilogue.ts";
+import type { Lanes } from "./lanes.ts";
 import type { LayerBase, Region, WordPiece } from "./plan.ts";
 import type { RowWindow } from "./row-window.ts";
 
@@ -10,9 +11,10 @@ import type { RowWindow } from "./row-window.ts";
 export interface LaneConvLayer extends LayerBase {
   readonly kind: "lane-conv";
   readonly window: RowWindow;
-  /** How an activation is stored, and how a weight is in weights.bin. */
+  /** How an activation is stored. */
   readonly element: Element;
-  readonly weightElement: Element;
+  /** Whether weights of \`weightBits\` bits have a sign. */
+  readonly weightsSigned: boolean;
   /** [outputs, height, width] */
   readonly map: readonly [number, number, number];
   /** From an output's pixel to that of the next. */
@@ -20,14 +22,16 @@ export interface LaneConvLayer extends LayerBase {
   /** Loops over chunks of taps, moving by bytes, and the byte offsets of a chunk's taps. */
   readonly loops: readonly Pick<CopyLoop, "count" | "from">[];
   readonly offsets: readonly number[];
-  readonly lanes: { readonly count: number; readonly bits: number; readonly seed: number };
+  readonly lanes: Lanes;
   /** The layer is worked through in parts of this many outputs, each with its own weights; groups read channels further on. */
   readonly blocks: number;
   readonly blockOutputs: number;
+  /** Words of weights per tap. */
+  readonly groups: number;
   readonly blockInputBytes: number;
   /** Bytes of the epilogue's records, in front of the weights. */
   readonly recordsBytes: number;
-  /** One i32 per output of a block. */
+  /** Words of whole lanes, or one i32 per output of a block. */
   readonly sums: Region;
   readonly epilogue: Epilogue;
 }
@@ -98,6 +102,7 @@ export interface DenseLayer extends LayerBase {
   /** The inputs are worked through in parts of as many, whose weights are loaded one after another. */
   readonly pieces: number;
   readonly pieceInputs: number;
+  readonly weightBits: 4 | 8;
   /** What is added to a stored weight. */
   readonly weightOffset: number;
   /** Bytes of the epilogue's records, which come first. */

@@ -12,6 +12,16 @@ describe("a fully connected layer equals the reference", () => {
     checkLayer(denseGraph({ ...BASE, input: [inputs, 1, 1], outputs: 10 }), draftDense, inputs);
   });
 
+  it("with weights of four bits, 16 to a word", () => {
+    for (const weights of [
+      { min: -8, max: 7 },
+      { min: 0, max: 15 },
+    ])
+      expect(checkLayer(denseGraph({ ...BASE, weights, input: [37, 1, 1], outputs: 35 }), draftDense, 8).why).toContain(
+        "16 outputs",
+      );
+  });
+
   it("in parts of its inputs", () => {
     const draft = checkLayer(denseGraph({ ...BASE, input: [1301, 1, 1], outputs: 3 }), draftDense, 1);
     expect(draft.why).toContain("3 parts");

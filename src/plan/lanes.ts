@@ -1,0 +1,133 @@
+/**
+ * SWAR lanes: a 64-bit word holds the weights of several outputs side by side, w0 + w1 * 2^b + w2 * 2^2b, so that one multiplication by
+ * an activation is a product for each. A word's sum is exact when each lane's ends up in 0 ... 2^b - 1, whatever it was on the
+ * way: lanes start at `seed`, which makes up for the smallest sum.
+ */
+import { BLOCK_BYTES, outputsPerBlock } from "./blocks.ts";
+import { type MatchedConv, type Range, rangeOfProducts } from "./conv-match.ts";
+import type { TapChunks } from "./tap-chunks.ts";
+
+export interface Lanes {
+  readonly count: number;
+  /** Bits of a lane; what a word has besides is above the top lane. */
+  readonly bits: number;
+  /** What each lane starts with. */
+  readonly seed: number;
+  /** Lanes are added up over all chunks as they are, and are elements of memory; else each chunk's are taken apart and added up in 32 bits. */
+  readonly whole: boolean;
+}
+
+export interface LaneChoice {
+  readonly chunks: TapChunks;
+  readonly lanes: Lanes;
+  /** By how much the sums that are handed on are too large. */
+  readonly raised: number;
+  /** Outputs of a part, words of a part per tap, and parts. */
+  readonly blockOutputs: number;
+  readonly groups: number;
+  readonly blocks: number;
+  readonly operations: number;
+}
+
+const MAX_LANES = 8;
+/** Lanes of these widths are elements of memory. */
+const ELEMENT_BITS: ReadonlySet<number> = new Set([8, 16, 32]);
+/** About what a layer dispatches: per tap, iteration, and output at the end. */
+const TAP = 4;
+const LOOP = 5;
+const PER_OUTPUT = 22;
+
+/** The ways to divide words into lanes in which the sums fit, with what they cost. */
+export function laneChoices(conv: MatchedConv, chunks: TapChunks, weightBits: number): LaneChoice[] {
+  const outputs = conv.outputShape[0] / conv.geometry.group;
+  const taps = chunks.taps.length;
+  const parts = rangesOf(conv, chunks.taps);
+  const total = rangesOf(conv, [chunks.taps.flat()]);
+  const found: LaneChoice[] = [];
+  for (let count = Math.min(MAX_LANES, Math.floor(64 / weightBits)); count >= 1; count--) {
+    if (count > 1 && count >= 2 * outputs) continue;
+    const bits = count === 1 ? 32 : Math.floor(64 / count);
+    const limit = 2 ** Math.min(31, bits);
+    const choose = (lanes: Lanes, raised: number): void => {
+      found.push(costed(conv, chunks, lanes, raised, outputs));
+    };
+    if (count > 1 && ELEMENT_BITS.has(bits)) {
+      const seed = repeatedBytes(-total.min, bits);
+      if (seed + total.max < limit) choose({ count, bits, seed, whole: true }, seed);
+    } else if (-parts.min + parts.max < limit && -parts.min * taps + total.max < 2 ** 31)
+      choose({ count, bits, seed: -parts.min, whole: false }, -parts.min * taps);
+  }
+  return found;
+}
+
+/** The smallest number that is at least `n` and whose bytes are all the same: memory is filled with it at once. */
+function repeatedBytes(n: number, bits: number): number {
+  const unit = bits === 8 ? 1 : bits === 16 ? 0x0101 : 0x01010101;
+  return Math.ceil(n / unit) * unit;
+}
+
+/** The smallest and the largest sum, 0 included, of any output over any of the lists of taps. */
+function rangesOf(conv: MatchedConv, lists: readonly (readonly number[])[]): Range {
+  const perOutput = conv.weights.length / conv.outputShape[0];
+  const result = { min: 0, max: 0 };
+  for (let k = 0; k < conv.outputShape[0]; k++)
+    for (const taps of lists) {
+      const used = taps.filter((tap) => tap >= 0).map((tap) => conv.weights[k * perOutput + tap]!);
+      const { min, max } = rangeOfProducts(used, conv.range);
+      result.min = Math.min(result.min, min);
+      result.max = Math.max(result.max, max);
+    }
+  return result;
+}
+
+function costed(conv: MatchedConv, chunks: TapChunks, lanes: Lanes, raised: number, outputs: number): LaneChoice {
+  const [allOutputs, height, width] = conv.outputShape;
+  const taps = chunks.offsets.length;
+  const grouped = conv.geometry.group > 1;
+  const fitting = Math.max(1, Math.floor(BLOCK_BYTES / (8 * chunks.taps.length * taps)));
+  const blockOutputs = grouped ? outputs : outputsPerBlock(outputs, fitting * lanes.count);
+  const groups = Math.ceil(blockOutputs / lanes.count);
+  const blocks = allOutputs / blockOutputs;
+  const storing = lanes.whole ? 3 : (chunks.taps.length > 1 ? 6 : 3) * lanes.count;
+  const perChunk = 2 * taps + groups * (TAP * taps + storing + LOOP) + LOOP;
+  const perPixel = blocks * (chunks.taps.length * perChunk + LOOP) + allOutputs * PER_OUTPUT;
+  const spread = blocks * groups * chunks.taps.length * taps * (4 * lanes.count + LOOP);
+  const operations = Math.round(height * width * perPixel + spread);
+  return { chunks, lanes, raised, blockOutputs, groups, blocks, operations };
+}
+
+/** Bytes of a word's weights in weights.bin. */
+export function packedBytes({ count }: Lanes, weightBits: number): number {
+  return Math.ceil((count * weightBits) / 8);
+}
+
+/** Per part, chunk, group of lanes and tap: a weight of `weightBits` bits for each lane, in whole bytes. */
+export function packLanes(conv: MatchedConv, choice: LaneChoice, weightBits: number): Uint8Array {
+  const { weights, outputShape } = conv;
+  const { chunks, lanes, blocks, blockOutputs, groups } = choice;
+  const perOutput = weights.length / outputShape[0];
+  const bytes = packedBytes(lanes, weightBits);
+  const out = new Uint8Array(blocks * chunks.taps.length * groups * chunks.offsets.length * bytes);
+  let at = 0;
+  for (let block = 0; block < blocks; block++)
+    for (const chunk of chunks.taps)
+      for (let group = 0; group < groups; group++)
+        for (const tap of chunk) {
+          for (let lane = 0; lane < lanes.count; lane++) {
+            const k = group * lanes.count + lane;
+            if (tap < 0 || k >= blockOutputs) continue;
+            putBits(
+              out,
+              8 * at + lane * weightBits,
+              weights[(block * blockOutputs + k) * perOutput + tap]!,
+              weightBits,
+            );
+          }
+          at += bytes;
+        }
+  return out;
+}
+
+function putBits(out: Uint8Array, at: number, value: number, bits: number): void {
+  for (let i = 0; i < bits; i++) out[(at + i) >> 3]! |= ((value >> i) & 1) << ((at + i) & 7);
+}
