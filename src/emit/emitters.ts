@@ -3,6 +3,7 @@ import type { Layer } from "../plan/plan.ts";
 import { emitAveragePool } from "./average-pool.ts";
 import { emitBinaryConv } from "./binary-conv.ts";
 import { emitCopy } from "./copy.ts";
+import { emitExitDecision } from "./decision.ts";
 import { emitDense } from "./dense.ts";
 import { emitDepthwiseConv } from "./depthwise-conv.ts";
 import type { Emitter } from "./emitter.ts";
@@ -13,6 +14,7 @@ import { emitLaneConv } from "./lane-conv.ts";
 import { emitMaxPool } from "./max-pool.ts";
 import { emitNative } from "./native.ts";
 import { emitOutputs } from "./outputs.ts";
+import { emitPack } from "./pack.ts";
 import { emitPayload } from "./payload.ts";
 import { emitPlaneConv } from "./plane-conv.ts";
 import { emitPointwise } from "./pointwise.ts";
@@ -26,6 +28,7 @@ const EMITTERS: Emitters = {
   copy: emitCopy,
   dense: emitDense,
   "dense-exit": emitDenseExit,
+  "exit-decision": emitExitDecision,
   "depthwise-conv": emitDepthwiseConv,
   "exit-pool": emitExitPool,
   "grid-conv": emitGridConv,
@@ -33,6 +36,7 @@ const EMITTERS: Emitters = {
   native: emitNative,
   "max-pool": emitMaxPool,
   outputs: emitOutputs,
+  pack: emitPack,
   payload: emitPayload,
   "plane-conv": emitPlaneConv,
   pointwise: emitPointwise,

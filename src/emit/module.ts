@@ -107,13 +107,15 @@ class StepEmitter {
           : module.i32.add(module.i32.mul(code.parameter(0).get, code.i32(stride)), code.i32(base));
       if (layer.loadsItself) {
         const call = module.call(name, [from], resultOf(layer, this.types));
-        return [layer.kind === "dense-exit" ? module.return(call) : call];
+        if (!decides(layer)) return [call];
+        // The last step ends the sample, whatever the exit rule says.
+        return this.#isLast(run) ? [module.drop(call), module.return(code.i32(1))] : [module.return(call)];
       }
       const call = module.call(name, [], this.types.none);
       if (layer.weights.bytes === 0) return [call];
       return [this.#loadWeights(code.i32(layer.scratch.address), from, code.i32(layer.weights.bytes)), call];
     });
-    if (run.layers.at(-1)!.kind === "dense-exit") return calls;
+    if (decides(run.layers.at(-1)!)) return calls;
     return [...calls, module.return(code.i32(this.#isLast(run) ? 1 : 0))];
   }
 
@@ -151,9 +153,13 @@ function functionKey(layer: Layer): string {
   return JSON.stringify({ ...rest, name: "", why: "", weightBytes: weights.bytes });
 }
 
-/** What a layer's function returns: the exit says whether the sample is done. */
+/** Whether a layer says if the sample is done. */
+function decides({ kind }: Layer): boolean {
+  return kind === "dense-exit" || kind === "exit-decision";
+}
+
 function resultOf(layer: Layer, types: Types): number {
-  return layer.kind === "dense-exit" ? types.i32 : types.none;
+  return decides(layer) ? types.i32 : types.none;
 }
 
 function continues(run: Run, layers: readonly Layer[], functions: readonly string[]): boolean {

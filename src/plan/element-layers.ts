@@ -2,7 +2,7 @@
 import type { Window } from "../graph/operators/window.ts";
 import type { Element } from "./element.ts";
 import type { Epilogue } from "./epilogue.ts";
-import type { LayerBase, Region } from "./plan.ts";
+import type { LayerBase, Region, WeightSlice } from "./plan.ts";
 
 /** Moves elements: to another order, behind each other, into a frame. */
 export interface CopyLayer extends LayerBase {
@@ -104,4 +104,36 @@ export interface OutputsLayer extends LayerBase {
   readonly labels: boolean;
 }
 
-export type ElementLayer = CopyLayer | TableLayer | PointwiseLayer | MaxPoolLayer | AveragePoolLayer | OutputsLayer;
+/** The exit rule on logits that other layers made. */
+export interface ExitDecisionLayer extends LayerBase {
+  readonly kind: "exit-decision";
+  readonly input: Region;
+  readonly element: Element;
+  /** Loops that copy the logits into the result row. */
+  readonly loops: readonly CopyLoop[];
+  /** A logit is an integer times 2^logitExponent. */
+  readonly logitExponent: number;
+  /** Tables of exp and ln, in weights.bin. */
+  readonly tables: WeightSlice;
+}
+
+/** Packs stored integers to levels of 1, 2, 4 or 8 bits: level = (n - low) >> shift. */
+export interface PackLayer extends LayerBase {
+  readonly kind: "pack";
+  readonly input: Region;
+  readonly element: Element;
+  readonly channels: number;
+  readonly bits: 1 | 2 | 4 | 8;
+  readonly low: number;
+  readonly shift: number;
+}
+
+export type ElementLayer =
+  | CopyLayer
+  | TableLayer
+  | PointwiseLayer
+  | MaxPoolLayer
+  | AveragePoolLayer
+  | OutputsLayer
+  | ExitDecisionLayer
+  | PackLayer;

@@ -17,11 +17,8 @@ export function entropyTables(): Uint8Array {
   return new Uint8Array(Uint32Array.from([...EXP_WHOLE, ...EXP_FRACTION, ...LN_FRACTION].map(Number)).buffer);
 }
 
-/**
- * @param logits the tensor that the exit rule looks at, made by a gemm of a stored 8-bit tensor
- * @param last whether a sample ends here even when the rule declines it
- */
-export function draftDenseExit(match: Matcher, logits: string, tables: WeightSlice, last: boolean): Draft {
+/** @param logits the tensor that the exit rule looks at, made by a gemm of a stored 8-bit tensor */
+export function draftDenseExit(match: Matcher, logits: string, tables: WeightSlice): Draft {
   const gemm = match.expect("gemm", logits, undefined);
   const view = match.view(gemm.inputs[0]!);
   const { grid: input, bytes, signed } = match.storage(gemm.inputs[0]!, gemm);
@@ -38,12 +35,7 @@ export function draftDenseExit(match: Matcher, logits: string, tables: WeightSli
       `Node "${gemm.name}" (gemm) has weights beyond 8 bits or a bias off the grid`,
       "Quantise them with power-of-two scales.",
     );
-  const logitExponent = Math.log2(grid.step);
-  if (Math.abs(logitExponent) > MAX_LOGIT_EXPONENT)
-    noKernel(
-      `Node "${gemm.name}" (gemm) makes logits in steps of ${grid.step}`,
-      `Use scales whose product lies between 2^-${MAX_LOGIT_EXPONENT} and 2^${MAX_LOGIT_EXPONENT}.`,
-    );
+  const logitExponent = logitExponentOf(match, logits);
   const [classes, inputs] = weight.shape as [number, number];
   const bias = gemm.inputs[2] ? match.tensor(gemm.inputs[2]).values! : new Float64Array(classes);
   // Weights lie in the order in which the input does, with zeros where the view leaves something out.
@@ -84,7 +76,18 @@ export function draftDenseExit(match: Matcher, logits: string, tables: WeightSli
       rowBytes,
       logitExponent,
       tables,
-      last,
     }),
   };
+}
+
+/** log2 of what the integer 1 of a logit is worth: the exit rule shifts logits to nats. */
+export function logitExponentOf(match: Matcher, logits: string): number {
+  const node = match.producer(logits)!;
+  const exponent = Math.log2(match.grid(logits, node).step);
+  if (Math.abs(exponent) > MAX_LOGIT_EXPONENT)
+    noKernel(
+      `Node "${node.name}" (${node.op}) makes logits in steps of 2^${exponent}`,
+      `Use scales whose product lies between 2^-${MAX_LOGIT_EXPONENT} and 2^${MAX_LOGIT_EXPONENT}.`,
+    );
+  return exponent;
 }

@@ -84,8 +84,6 @@ export interface DenseExitLayer extends LayerBase {
   readonly logitExponent: number;
   /** Tables of exp and ln, in weights.bin. */
   readonly tables: WeightSlice;
-  /** Whether the sample is done here even when the exit rule declines it: there is no payload to make. */
-  readonly last: boolean;
 }
 
 /** Thresholds an 8-bit stream to levels of 1, 2 or 4 bits and packs them. */

@@ -117,7 +117,7 @@ function groupSteps(layers: readonly PlannedLayer[]): PlannedLayer[][] {
   return steps;
 }
 
-const ENDS: ReadonlySet<Layer["kind"]> = new Set(["dense-exit", "outputs"]);
+const ENDS: ReadonlySet<Layer["kind"]> = new Set(["dense-exit", "exit-decision", "outputs"]);
 
 /** The descriptor's place is at the beginning of the layer's constants. */
 function writeDescriptor(weights: Uint8Array, { descriptor, weights: { offset } }: NativeLayer): void {
