@@ -11,6 +11,8 @@ export interface BlockedLayer {
   readonly headBytes: number;
   readonly blocks: number;
   readonly blockOutputs: number;
+  /** [outputs, height, width] */
+  readonly map: readonly [number, number, number];
   readonly epilogue: Epilogue;
 }
 
@@ -20,28 +22,29 @@ export interface BlockedLayer {
  */
 export function emitBlocks(
   code: Code,
-  { scratch, headBytes, blocks, blockOutputs, epilogue }: BlockedLayer,
+  { scratch, headBytes, blocks, blockOutputs, map, epilogue }: BlockedLayer,
   writer: OutputWriter,
   { loadWeights, weightsAt }: EmitContext,
   body: (from: Local, firstRecord: Expression) => Expression[],
 ): Expression[] {
+  const { i32, select } = code.module;
   const from = code.pointer();
-  const firstRecord = code.i32(scratch.address);
   const start = [
     loadWeights(code.i32(scratch.address), weightsAt(), code.i32(headBytes)),
-    from.set(code.module.i32.add(weightsAt(), code.i32(headBytes))),
+    from.set(i32.add(weightsAt(), code.i32(headBytes))),
   ];
-  if (blocks === 1) return [...start, ...writer.start(), ...body(from, firstRecord)];
+  if (blocks === 1) return [...start, ...writer.start(), ...body(from, code.i32(scratch.address))];
   const [first, record] = [code.pointer(), code.pointer()];
+  const last = code.i32(map[0] - blockOutputs);
   return [
     ...start,
     first.set(code.i32(0)),
-    record.set(firstRecord),
     code.repeat(blocks, [
       ...writer.startAt(first),
+      record.set(i32.add(i32.mul(first.get, code.i32(epilogue.recordBytes)), code.i32(scratch.address))),
       ...body(from, record.get),
       first.advance(blockOutputs),
-      record.advance(blockOutputs * epilogue.recordBytes),
+      first.set(select(i32.lt_s(first.get, last), first.get, last)),
     ]),
   ];
 }

@@ -1,6 +1,7 @@
 /** Plans convolutions in SWAR lanes: src/plan/lanes.ts. */
 import type { Node } from "../graph/graph.ts";
 import { bitsOf } from "../graph/grid.ts";
+import { overlap } from "./blocks.ts";
 import { matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
 import { bufferName, type Draft, noKernel, SLACK } from "./draft.ts";
 import { planEpilogue } from "./epilogue.ts";
@@ -12,7 +13,7 @@ import type { LaneConvLayer } from "./sum-layers.ts";
 import { planTapChunks } from "./tap-chunks.ts";
 
 /** Taps whose activations are held in locals at once: a function on a microcontroller has 128 locals, and longer code takes more RAM. */
-const HELD = [48, 32, 24, 16] as const;
+const HELD = [64, 48, 32, 24, 16] as const;
 
 export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
   const conv = matchConv(match, node);
@@ -44,19 +45,20 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
   const name = node.output;
   const [scratch, rows, sums] = ["weights", "rows", "sums"].map((purpose) => bufferName(purpose, name));
   const input = match.request(conv.input.root);
-  const slack = (chunks.offsets.length + 8) * conv.element.bytes;
+  // The last chunk of a run may have taps behind it, of no weight.
+  const beyond = conv.element.bytes * Math.max(...chunks.taps.map((taps) => taps.filter((tap) => tap < 0).length));
   return {
     name,
     buffers: [
-      { name: input.name, bytes: input.bytes + slack },
+      { name: input.name, bytes: input.bytes + beyond },
       match.request(name),
       ...(epilogue.shortcut ? [match.request(epilogue.shortcut.tensor)] : []),
       { name: scratch!, bytes: recordsBytes + 8 * words + SLACK },
-      ...(window.bytes > 0 ? [{ name: rows!, bytes: window.bytes + slack }] : []),
+      ...(window.bytes > 0 ? [{ name: rows!, bytes: window.bytes + beyond }] : []),
       { name: sums!, bytes: lanes.whole ? 8 * groups : 4 * lanes.count * groups },
     ],
     weights,
-    replaces: replacement(conv, epilogue),
+    replaces: overlap(choice, conv.outputShape[0]) ? undefined : replacement(conv, epilogue),
     operations: choice.operations,
     why: `${lanes.count} lanes of ${lanes.bits} bits, ${chunks.offsets.length} taps at a time${blocks > 1 ? `, ${blocks} parts` : ""}`,
     finish: (region, slice): LaneConvLayer => ({

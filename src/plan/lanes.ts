@@ -3,7 +3,7 @@
  * an activation is a product for each. A word's sum is exact when each lane's ends up in 0 ... 2^b - 1, whatever it was on the
  * way: lanes start at `seed`, which makes up for the smallest sum.
  */
-import { BLOCK_BYTES, outputsPerBlock } from "./blocks.ts";
+import { BLOCK_BYTES, divideOutputs, firstOutput } from "./blocks.ts";
 import { type MatchedConv, type Range, rangeOfProducts } from "./conv-match.ts";
 import type { TapChunks } from "./tap-chunks.ts";
 
@@ -81,16 +81,18 @@ function rangesOf(conv: MatchedConv, lists: readonly (readonly number[])[]): Ran
 }
 
 function costed(conv: MatchedConv, chunks: TapChunks, lanes: Lanes, raised: number, outputs: number): LaneChoice {
-  const [allOutputs, height, width] = conv.outputShape;
+  const [, height, width] = conv.outputShape;
   const taps = chunks.offsets.length;
   const grouped = conv.geometry.group > 1;
   const fitting = Math.max(1, Math.floor(BLOCK_BYTES / (8 * chunks.taps.length * taps)));
-  const blockOutputs = grouped ? outputs : outputsPerBlock(outputs, fitting * lanes.count);
+  const parts = grouped
+    ? { blocks: conv.geometry.group, blockOutputs: outputs }
+    : divideOutputs(outputs, fitting * lanes.count, lanes.count);
+  const { blocks, blockOutputs } = parts;
   const groups = Math.ceil(blockOutputs / lanes.count);
-  const blocks = allOutputs / blockOutputs;
   const storing = lanes.whole ? 3 : (chunks.taps.length > 1 ? 6 : 3) * lanes.count;
   const perChunk = 2 * taps + groups * (TAP * taps + storing + LOOP) + LOOP;
-  const perPixel = blocks * (chunks.taps.length * perChunk + LOOP) + allOutputs * PER_OUTPUT;
+  const perPixel = blocks * (chunks.taps.length * perChunk + LOOP) + blocks * blockOutputs * PER_OUTPUT;
   const spread = blocks * groups * chunks.taps.length * taps * (4 * lanes.count + LOOP);
   const operations = Math.round(height * width * perPixel + spread);
   return { chunks, lanes, raised, blockOutputs, groups, blocks, operations };
@@ -104,27 +106,24 @@ export function packedBytes({ count }: Lanes, weightBits: number): number {
 /** Per part, chunk, group of lanes and tap: a weight of `weightBits` bits for each lane, in whole bytes. */
 export function packLanes(conv: MatchedConv, choice: LaneChoice, weightBits: number): Uint8Array {
   const { weights, outputShape } = conv;
-  const { chunks, lanes, blocks, blockOutputs, groups } = choice;
+  const { chunks, lanes, blocks, groups, blockOutputs } = choice;
   const perOutput = weights.length / outputShape[0];
   const bytes = packedBytes(lanes, weightBits);
   const out = new Uint8Array(blocks * chunks.taps.length * groups * chunks.offsets.length * bytes);
   let at = 0;
-  for (let block = 0; block < blocks; block++)
+  for (let block = 0; block < blocks; block++) {
+    const first = firstOutput(choice, block, outputShape[0]);
     for (const chunk of chunks.taps)
       for (let group = 0; group < groups; group++)
         for (const tap of chunk) {
           for (let lane = 0; lane < lanes.count; lane++) {
             const k = group * lanes.count + lane;
             if (tap < 0 || k >= blockOutputs) continue;
-            putBits(
-              out,
-              8 * at + lane * weightBits,
-              weights[(block * blockOutputs + k) * perOutput + tap]!,
-              weightBits,
-            );
+            putBits(out, 8 * at + lane * weightBits, weights[(first + k) * perOutput + tap]!, weightBits);
           }
           at += bytes;
         }
+  }
   return out;
 }
 

@@ -6,7 +6,7 @@
 import { type Node, numberOf } from "../graph/graph.ts";
 import { integerOf } from "../graph/grid.ts";
 import { type BitPlanes, bitPlanes, commonStep } from "./bit-planes.ts";
-import { BLOCK_BYTES, outputsPerBlock } from "./blocks.ts";
+import { BLOCK_BYTES, type Blocks, divideOutputs, firstOutput, overlap } from "./blocks.ts";
 import { type MatchedConv, matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
 import { bufferName, type Draft, SLACK } from "./draft.ts";
 import { planEpilogue } from "./epilogue.ts";
@@ -39,8 +39,8 @@ export function draftPlaneConv(match: Matcher, node: Node): Draft | undefined {
   const pixelBytes = bytesPerPixel(channels);
   const chunks = planWordChunks(geometry.kernel, pixelBytes, Math.floor(HELD / planes));
   const packed = packWeights(conv, weights, chunks);
-  const blockOutputs = outputsPerBlock(outputShape[0], BLOCK_BYTES / (packed.perOutput * chunks.starts.length));
-  const blocks = outputShape[0] / blockOutputs;
+  const parts = divideOutputs(outputShape[0], BLOCK_BYTES / (packed.perOutput * chunks.starts.length));
+  const { blocks, blockOutputs } = parts;
   const epilogue = planEpilogue(match.graph, conv.chain, rawSums(conv, sumRanges(conv), shiftOf(conv, activations)));
   const name = node.output;
   const [top, left, , right] = geometry.pads;
@@ -60,8 +60,8 @@ export function draftPlaneConv(match: Matcher, node: Node): Draft | undefined {
       { name: bits!, bytes: planes * windowRows * rowBytes + SLACK * (chunks.words.length + 1) },
       { name: partial!, bytes: chunks.loops.length > 0 ? 4 * blockOutputs : 0 },
     ],
-    weights: joined(recordsBytes, epilogue.records, packed.mask, packed.records(blockOutputs)),
-    replaces: replacement(conv, epilogue),
+    weights: joined(recordsBytes, epilogue.records, packed.mask, packed.records(parts)),
+    replaces: overlap(parts, outputShape[0]) ? undefined : replacement(conv, epilogue),
     operations: operationsOf(conv, planes, weights, chunks, blocks),
     why: `${weights.planes.length} x ${planes} bit planes, ${chunks.words.length} words at a time${blocks > 1 ? `, ${blocks} parts` : ""}`,
     finish: (region, slice): PlaneConvLayer => ({
@@ -155,7 +155,7 @@ interface PackedWeights {
   /** Bytes of an output in a chunk. */
   readonly perOutput: number;
   /** Per block, chunk, output, plane: words. */
-  readonly records: (blockOutputs: number) => Uint8Array[];
+  readonly records: (parts: Blocks) => Uint8Array[];
 }
 
 function packWeights(conv: MatchedConv, { planes, constant }: BitPlanes, chunks: WordChunks): PackedWeights {
@@ -174,12 +174,13 @@ function packWeights(conv: MatchedConv, { planes, constant }: BitPlanes, chunks:
   return {
     mask: concatenated(masks),
     perOutput: planes.length * chunks.words.length * 8,
-    records: (blockOutputs) =>
-      Array.from({ length: outputShape[0] / blockOutputs }, (_, block) =>
-        chunks.starts.flatMap((start) =>
-          Array.from({ length: blockOutputs }, (_, i) => filter(block * blockOutputs + i, start)).flat(),
-        ),
-      ).flat(),
+    records: (parts) =>
+      Array.from({ length: parts.blocks }, (_, block) => {
+        const first = firstOutput(parts, block, outputShape[0]);
+        const filters = (start: WordChunks["starts"][number]): Uint8Array[] =>
+          Array.from({ length: parts.blockOutputs }, (_, k) => filter(first + k, start)).flat();
+        return chunks.starts.flatMap(filters);
+      }).flat(),
   };
 }
 
