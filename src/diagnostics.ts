@@ -68,8 +68,8 @@ export const DIAGNOSTICS = {
     remedy: "Use positive finite scales, whole zero points, 1 to 32 bits and the rounding modes of QONNX.",
   },
   H205: {
-    summary: "A parameter is computed from the input, or empty",
-    remedy: "Export the model with this parameter as a constant.",
+    summary: "A parameter is no usable constant: computed from the input, empty, or not finite",
+    remedy: "Export the model with this parameter as a constant of finite values.",
   },
   H206: {
     summary: "A node reads a tensor that nothing makes",
@@ -111,21 +111,17 @@ export const DIAGNOSTICS = {
     summary: "A cloud part has operators that no runtime of standard ONNX knows",
     remedy: "Export the cloud part with standard ONNX operators only.",
   },
+  H306: {
+    summary: "A quantiser gets values that are not finite",
+    remedy: "Look for parameters that are not finite, or divisions by zero, in front of it.",
+  },
   H401: {
     summary: "There is no kernel for a node among these neighbours",
     remedy: "Compare the model with docs/model-format.md.",
   },
   H402: {
-    summary: "A tensor is off the integer grid where a kernel needs integers",
-    remedy: "Put a Quant node behind the node that makes it.",
-  },
-  H403: {
-    summary: "A quantiser is not of the kind that kernels end with",
-    remedy: "Compare its range, rounding mode and scale with docs/model-format.md.",
-  },
-  H404: {
-    summary: "An accumulator overflows",
-    remedy: "Use fewer bits, smaller kernels or scales that lie closer together.",
+    summary: "A tensor is off the integer grid, or beyond 32 bits, where a kernel needs integers",
+    remedy: "Put a Quant node behind the node that makes it, or use fewer bits.",
   },
   H405: {
     summary: "The model needs more memory than a module has",

@@ -33,7 +33,7 @@ export function int64Constant(values: readonly number[]): Constant {
 export function checkSize(dims: readonly number[]): readonly number[] {
   const valid = dims.every((n) => Number.isSafeInteger(n) && n >= 0);
   if (!valid || elementCount(dims) > MAX_ELEMENTS)
-    throw new Unsupported(`its result would have the shape [${dims}]`, "Use smaller constants.");
+    throw new Unsupported(`its result would have the shape [${dims}]`, "Use smaller constants.", "H210");
   return dims;
 }
 

@@ -12,6 +12,7 @@ import { operatorOf } from "../graph/operators/index.ts";
 import { integersOf, MAX_TABLE } from "../graph/operators/lut.ts";
 import { type Boundaries, boundariesOf, movedBoundaries } from "./boundaries.ts";
 import { type Folded, lutOf, requantOf, thresholdOf } from "./folded.ts";
+import { freeName } from "./free-name.ts";
 import { isQuantiser, type Levels, levelsOf } from "./levels.ts";
 import type { Notes } from "./notes.ts";
 import { evaluatePointwise, type Pointwise, type Precision, pointwiseOf } from "./pointwise.ts";
@@ -42,12 +43,16 @@ export function foldChains(graph: Graph, notes: Notes = []): Graph {
       builder.copy(node, graph);
       return;
     }
-    const { op, constants, attributes, note } = lowered(fold);
-    if (note) notes.push({ pass: "fold-chains", node: node.name, message: note });
-    const names = constants.map(({ role, shape, values }) =>
-      builder.constant(`${node.output}.${role}`, shape, values, { step: 1, ...extremes(values) }),
-    );
-    builder.node(op, [fold.chain.source.name, ...names], node.output, attributes, node.name);
+    const stages = needsTwoStages(fold) ? twoStages(fold) : [lowered(fold)];
+    let source = fold.chain.source.name;
+    for (const [i, { op, constants, attributes, note }] of stages.entries()) {
+      if (note) notes.push({ pass: "fold-chains", node: node.name, message: note });
+      const output = i === stages.length - 1 ? node.output : freeName(graph, builder, `${node.output}.levels`);
+      const names = constants.map(({ role, shape, values }) =>
+        builder.constant(`${output}.${role}`, shape, values, { step: 1, ...extremes(values) }),
+      );
+      source = builder.node(op, [source, ...names], output, attributes, node.name);
+    }
   });
 }
 
@@ -87,13 +92,31 @@ function isKernelsOwn(graph: Graph, node: Node, { source, nodes }: Pointwise): b
   return shifts && scaled && node.attributes.rounding === "FLOOR" && numberOr(node, "zeroAfterRounding", 0) === 0;
 }
 
+/** Tables are looked up by a stored byte. */
+function tabulates(grid: Grid): boolean {
+  return integersOf(grid) <= MAX_TABLE && bitsOf(grid) <= 8;
+}
+
+/** Levels at halves, too many for thresholds, of a sum. */
+function needsTwoStages({ levels, grid, chain }: Fold): boolean {
+  return !Number.isInteger(levels.offset) && levels.count > MAX_LEVELS && chain.monotone && !tabulates(grid);
+}
+
+/** Whole levels, half a level higher, are requantised to; a table makes odd integers of half the step of them. */
+function twoStages(fold: Fold): Folded[] {
+  const { scale, offset, count } = fold.levels;
+  const raised = lowered({ ...fold, levels: { scale, count, offset: offset + 0.5 } });
+  const [low, high] = [Number(raised.attributes.low), Number(raised.attributes.high)];
+  const values = Array.from({ length: high - low + 1 }, (_, i) => 2 * (low + i) - 1);
+  const table = { role: "table", shape: [1, values.length], values };
+  return [raised, { op: "lut", constants: [table], attributes: { scale: scale / 2, zero: 0 } }];
+}
+
 function lowered(fold: Fold): Folded {
   const { graph, quantiser, chain, grid, levels } = fold;
   const integers = integersOf(grid);
-  // Tables are looked up by a stored byte.
-  const tabulates = integers <= MAX_TABLE && bitsOf(grid) <= 8;
   if (!chain.monotone) {
-    if (tabulates) return lutOf(fold, levelFunction(fold, "double"));
+    if (tabulates(grid)) return lutOf(fold, levelFunction(fold, "double"));
     throw new HedgeError(
       "input",
       `Node "${quantiser.name}" quantises a function of "${chain.source.name}" that need neither rise nor fall, of ${integers} integers; a table has at most ${MAX_TABLE}.`,
@@ -107,7 +130,7 @@ function lowered(fold: Fold): Folded {
   const own = thresholdOrElse(cheap) ?? requantOf(fold, boundaries, "exact");
   const folded =
     own ??
-    (tabulates ? lutOf(fold, levelFunction(fold, "double")) : undefined) ??
+    (tabulates(grid) ? lutOf(fold, levelFunction(fold, "double")) : undefined) ??
     thresholdOrElse(true) ??
     requantOf(fold, boundaries, "closest")!;
   const note = [folded.note, decided].filter((part) => part !== undefined).join(" ");
@@ -125,20 +148,21 @@ function levelsLookedFor({ count }: Levels): number[] {
 
 /** The level of each integer of the source, [channels, count]. */
 function levelFunction(fold: Fold, precision: Precision): (integers: Float64Array) => Float64Array {
-  const { graph, quantiser, chain, grid, levels, channels } = fold;
+  const { graph, quantiser, chain, grid, channels } = fold;
+  const { scale, offset } = levelsOf(graph, quantiser)!;
   return (integers) => {
     const shape = [channels, 1, integers.length / channels];
     const x = integers.map((n) => n * grid.step);
     const values = evaluatePointwise(graph, chain, x, channels, precision);
     const levelOf = operatorOf(quantiser.op)
       .run(quantiser, [{ shape, values }], shape)
-      .map((value) => Math.round(value / levels.scale - levels.offset));
+      .map((value) => Math.round(value / scale - offset));
     if (!levelOf.every(Number.isFinite))
       throw new HedgeError(
         "input",
         `Node "${quantiser.name}" quantises values that are not finite, computed from "${chain.source.name}".`,
         "Look for parameters that are not finite, or divisions by zero, in front of it.",
-        { code: "H303" },
+        { code: "H306" },
       );
     return levelOf;
   };

@@ -87,7 +87,7 @@ export function matchBinaryConv(match: Matcher, quantiser: Node, sum: Node): Bin
     : { low: 0, high: 0 };
   const most = (Math.max(alpha.grid.max, -alpha.grid.min) * alpha.grid.step * 2 * taps) / unit;
   if (most + Math.max(added.high, -added.low) >= 2 ** 31)
-    noKernel(`Node "${scaled.name}" (mul) overflows 32 bits`, "Use fewer bits for alpha.", "H404");
+    noKernel(`Node "${scaled.name}" (mul) overflows 32 bits`, "Use fewer bits for alpha.", "H402");
   const factors = alpha.values;
   return {
     conv,

@@ -82,7 +82,7 @@ export function planEpilogue(graph: Graph, chain: Chain, sums: readonly RawSum[]
   });
   const total = join(bounds);
   if (!within(total, I64))
-    noKernel(`"${chain.output.name}" is computed with integers of more than 62 bits`, "Use coarser scales.", "H404");
+    noKernel(`"${chain.output.name}" is computed with integers of more than 62 bits`, "Use coarser scales.", "H402");
   const grid = chain.output.grid;
   if (!grid)
     return noKernel(
@@ -102,7 +102,7 @@ export function planEpilogue(graph: Graph, chain: Chain, sums: readonly RawSum[]
     noKernel(
       `"${chain.output.name}" compares integers of more than 32 bits with thresholds`,
       "Use coarser scales.",
-      "H404",
+      "H402",
     );
   const multiplierAt = layout.numbers(
     channels.map((c) => c.multiplier),

@@ -28,7 +28,7 @@ export function draftGridConv(match: Matcher, quantiser: Node, conv: Node): Draf
       "H402",
     );
   if (Math.max(accumulator.max, -accumulator.min) >= LANE_LIMIT)
-    noKernel(`Node "${conv.name}" (conv) overflows 32 bits`, "Use fewer bits or channels.", "H404");
+    noKernel(`Node "${conv.name}" (conv) overflows 32 bits`, "Use fewer bits or channels.", "H402");
   const shift = shiftBetween(outputStep, accumulator.step);
   if (shift < 0 || shift > 31) noKernel(`Node "${quantiser.name}" quantises finer than its input's grid`);
   const { kernel, strides, pads, dilations, group } = convGeometry(conv, weight.shape);

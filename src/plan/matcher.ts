@@ -87,7 +87,7 @@ export class Matcher {
       noKernel(
         `${who} works on "${name}", whose integers ${grid.min} ... ${grid.max} need ${bits} bits, more than 32`,
         "Quantise it, or use coarser scales.",
-        "H404",
+        "H402",
       );
     if (elementCount(shape) > MAX_ELEMENTS)
       noKernel(
@@ -138,7 +138,6 @@ export class Matcher {
       return noKernel(
         `Node "${reader.name}" (${reader.op}) reads "${name}", which is not on a signed 8-bit grid`,
         "Put a Quant node of 8 bits with a power-of-two scale behind the node that makes it.",
-        "H403",
       );
     if (tensor.shape.length !== 3 || elementCount(tensor.shape) > MAX_ELEMENTS)
       return noKernel(
@@ -167,14 +166,12 @@ export class Matcher {
       noKernel(
         `Node "${node.name}" rounds by ${node.attributes.rounding}, the kernels round down`,
         'Train with rounding_mode "FLOOR" in the activation quantisers of the edge part.',
-        "H403",
       );
     const { step, min, max } = this.grid(node.output, node);
     if (min !== low || max !== high)
       noKernel(
         `Node "${node.name}" quantises to ${min} ... ${max}, the kernel to ${low} ... ${high}`,
         `Use 8 bits, ${low < 0 ? "signed" : "unsigned"}, with narrow 0 and a zero point of 0.`,
-        "H403",
       );
     return step;
   }

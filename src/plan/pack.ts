@@ -25,6 +25,7 @@ export function packCode(match: Matcher, cut: string): PackCode {
     return noKernel(
       `The cut "${cut}" has integers of ${grid.min} ... ${grid.max}, more than 8 bits hold`,
       "Put a Quant node of 1, 2, 4 or 8 bits in front of the cut.",
+      "H406",
     );
   // Levels of 8 bits are signed: where the integers are signed bytes, they are the levels.
   if (bits === 8) {

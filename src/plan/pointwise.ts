@@ -1,10 +1,13 @@
 /** Plans element-wise layers: one stored tensor requantised, or two of them added, subtracted or multiplied and then requantised. */
 import { elementCount, type Node } from "../graph/graph.ts";
-import { type Affine, type Chain, QUANTISERS, readAffine, readChain } from "./chain.ts";
+import { multipleOf } from "../graph/grid.ts";
+import { type Chain, QUANTISERS, readAffine } from "./chain.ts";
 import { bufferName, type Draft, noKernel } from "./draft.ts";
 import { planEpilogue, type RawSum } from "./epilogue.ts";
 import { inPlace } from "./in-place.ts";
-import type { Matcher, Storage } from "./matcher.ts";
+import type { Matcher } from "./matcher.ts";
+import { align } from "./memory.ts";
+import { findOperand, type Operand } from "./operand.ts";
 import { NO_SCRATCH } from "./plan.ts";
 import { joinRecords } from "./records.ts";
 
@@ -14,57 +17,50 @@ const ARITHMETIC: ReadonlySet<string> = new Set(["add", "sub", "mul"]);
 
 export function draftPointwise(match: Matcher, node: Node): Draft | undefined {
   if (!QUANTISERS.has(node.op) && !CLAMPS.has(node.op) && !ARITHMETIC.has(node.op)) return undefined;
-  const found = operandsOf(match, node);
-  if (!found) return undefined;
-  const { chain, operands } = found;
+  const begin = beginningOf(match, node);
+  const chain = begin && chainFrom(match, begin.tensor, node);
+  if (!chain) return undefined;
+  const operands = operandsOf(match, begin, node);
   const output = match.storage(node.output, node);
-  const storages = operands.map((name) => match.storage(name, node));
-  const { shortcut } = chain;
-  if (shortcut && elementCount(shortcut.tensor.shape) !== elementCount(output.shape))
-    noKernel(
-      `Node "${node.name}" (${node.op}) adds "${shortcut.tensor.name}", a stored tensor of another shape`,
-      "Add tensors of one shape, or a constant.",
-    );
   const channels = output.shape.length === 3 ? output.shape[0]! : elementCount(output.shape);
-  for (const { shape } of storages)
-    if (![channels, elementCount(output.shape)].includes(elementCount(shape)))
-      noKernel(
-        `Node "${node.name}" (${node.op}) joins stored tensors of the shapes [${shape}] and [${output.shape}]`,
-        "Use tensors of one shape, or one value per channel.",
-      );
-  const sum = rawRange(node, storages);
+  const { min, max } = match.storage(begin.tensor, node).grid;
+  const sum: RawSum = { min, max, factor: 1, bias: 0 };
   const epilogue = planEpilogue(match.graph, chain, new Array<RawSum>(output.shape[0]!).fill(sum));
   // Tensors that are neither maps nor vectors lie row by row of their first axis.
   const records = joinRecords(epilogue, channels / output.shape[0]!);
+  const constants = joinConstants(records.data, operands);
   const scratch = bufferName("records", node.output);
   return {
     name: node.output,
     buffers: [
-      ...operands.map((name) => match.request(name)),
-      ...(shortcut ? [match.request(shortcut.tensor.name)] : []),
+      ...operands.map(({ name }) => match.request(name)),
       match.request(node.output),
-      ...(records.data.length > 0 ? [{ name: scratch, bytes: records.data.length }] : []),
+      ...(constants.data.length > 0 ? [{ name: scratch, bytes: constants.data.length }] : []),
     ],
-    weights: records.data,
-    operations: elementCount(output.shape) * (12 + 4 * operands.length + (shortcut ? 3 : 0)),
-    why: "element by element, in the end of which one quantiser",
-    replaces: replacement(match, node, [...operands, ...(shortcut ? [shortcut.tensor.name] : [])]),
+    weights: constants.data,
+    operations: elementCount(output.shape) * operands.reduce((sum, { table }) => sum + (table ? 6 : 4), 12),
+    why: operands.some(({ table }) => table)
+      ? "element by element; what requantises an operand is a table"
+      : "element by element, behind which one quantiser",
+    replaces: replacement(match, node, operands),
     finish: (region, slice) => ({
       kind: "pointwise",
       name: node.output,
       outputShape: output.shape,
       output: region(node.output),
       weights: slice,
-      scratch: records.data.length > 0 ? region(scratch) : NO_SCRATCH,
+      scratch: constants.data.length > 0 ? region(scratch) : NO_SCRATCH,
       macs: 0,
       weightBits: 0,
-      activationBits: 8 * storages[0]!.bytes,
-      operands: operands.map((name, i) => ({
+      activationBits: 8 * operands[0]!.element.bytes,
+      operands: operands.map(({ name, element, table, factor, perChannel }, i) => ({
+        ...element,
         region: region(name),
-        bytes: storages[i]!.bytes,
-        signed: storages[i]!.signed,
-        perChannel: elementCount(storages[i]!.shape) !== elementCount(output.shape),
+        ...(table && { table: { at: constants.tablesAt[i]!, element: table.element } }),
+        factor,
+        perChannel,
       })),
+      join: begin.join?.op === "mul" ? "mul" : "add",
       epilogue: epilogue.finish(region),
       channels,
       records: records.count,
@@ -72,69 +68,70 @@ export function draftPointwise(match: Matcher, node: Node): Draft | undefined {
   };
 }
 
-/** What is computed first, and the affine map from there to what the node stores. */
-function operandsOf(match: Matcher, node: Node): { chain: Chain; operands: string[] } | undefined {
-  const quantiser = QUANTISERS.has(node.op) ? node : undefined;
-  const output = match.tensor(node.output);
-  const inner = quantiser || CLAMPS.has(node.op) ? node.inputs[0]! : node.output;
-  const complete = (affine: Affine): Chain => ({ ...affine, quantiser, output });
-  const product = productBehind(match, inner);
-  if (product) {
-    const affine = readChain(match.graph, { ...match.producer(inner)! }, (each) => each === product);
-    return affine && { chain: complete(affine), operands: [...product.inputs] };
-  }
-  const stored = storedBehind(match, inner, node);
-  const affine = stored === undefined ? undefined : readAffine(match.graph, stored, inner);
-  return affine && { chain: complete(affine), operands: [stored!] };
+/** The tensor with whose integers the epilogue begins: a stored one, or what joins two. */
+interface Beginning {
+  readonly tensor: string;
+  /** The node that joins two tensors. */
+  readonly join: Node | undefined;
 }
 
-/** The multiplication of two computed tensors behind a chain of arithmetic with constants. */
-function productBehind(match: Matcher, name: string): Node | undefined {
-  for (let node = match.producer(name); node; ) {
-    const variables = node.inputs.filter((input) => !match.tensor(input).values);
-    if (node.op === "mul" && variables.length === 2) return node;
-    if (!ARITHMETIC.has(node.op) || variables.length !== 1) return undefined;
-    node = match.producer(variables[0]!);
-  }
-  return undefined;
-}
-
-/**
- * The tensor with which an element-wise layer begins: as far back as only constants and at most one other tensor come in. It must
- * not be the layer's own result.
- */
-function storedBehind(match: Matcher, name: string, end: Node): string | undefined {
-  let current = name;
-  let joined = false;
+/** As far back as only constants come in; at most one node joins two tensors. */
+function beginningOf(match: Matcher, end: Node): Beginning | undefined {
+  let tensor = ARITHMETIC.has(end.op) ? end.output : end.inputs[0]!;
   for (;;) {
-    const node = match.producer(current);
+    const node = match.producer(tensor);
     if (!node || !ARITHMETIC.has(node.op)) break;
     const variables = node.inputs.filter((input) => !match.tensor(input).values);
-    if (variables.length === 2 && (joined || node.op === "mul")) break;
     if (node.inputs.some((input) => !match.tensor(input).grid)) break;
-    joined ||= variables.length === 2;
-    current = variables[0]!;
+    if (variables.length === 2) return { tensor, join: node };
+    tensor = variables[0]!;
   }
-  return current === end.output ? undefined : current;
+  return tensor === end.output ? undefined : { tensor, join: undefined };
 }
 
-/** The integers that the layer hands to its epilogue. */
-function rawRange(node: Node, operands: readonly Storage[]): RawSum {
-  const [a, b] = operands as [Storage, Storage?];
-  if (!b) return { min: a.grid.min, max: a.grid.max, factor: 1, bias: 0 };
-  const corners = [a.grid.min, a.grid.max].flatMap((x) => [x * b.grid.min, x * b.grid.max]);
-  const [min, max] = [Math.min(...corners), Math.max(...corners)];
-  if (Math.max(max, -min) >= 2 ** 31)
-    noKernel(
-      `Node "${node.name}" (${node.op}) multiplies integers to more than 32 bits`,
-      "Quantise its inputs.",
-      "H404",
-    );
-  return { min, max, factor: 1, bias: 0 };
+/** The affine map from there to what the node stores, and its quantiser. */
+function chainFrom(match: Matcher, tensor: string, end: Node): Chain | undefined {
+  const quantiser = QUANTISERS.has(end.op) ? end : undefined;
+  const inner = ARITHMETIC.has(end.op) ? end.output : end.inputs[0]!;
+  const affine = readAffine(match.graph, tensor, inner);
+  return affine && { ...affine, quantiser, output: match.tensor(end.output) };
+}
+
+function operandsOf(match: Matcher, { tensor, join }: Beginning, end: Node): Operand[] {
+  if (!join) return [findOperand(match, tensor, end, 1)];
+  const { shape, grid } = match.storage(tensor, join);
+  return join.inputs.map((name, i) => {
+    const own = match.storage(name, join);
+    const factor = join.op === "mul" ? 1 : multipleOf(own.grid.step, grid.step);
+    const channels = shape.length === 3 ? shape[0]! : elementCount(shape);
+    if (factor === undefined || ![channels, elementCount(shape)].includes(elementCount(own.shape)))
+      return noKernel(
+        `Node "${join.name}" (${join.op}) joins stored tensors [${own.shape}] and [${shape}] in steps of ${own.grid.step} and ${grid.step}`,
+        "Use tensors of one shape, or one value per channel, on scales of which one is a multiple of the other.",
+      );
+    const perChannel = elementCount(own.shape) !== elementCount(shape);
+    return { ...findOperand(match, name, join, join.op === "sub" && i === 1 ? -factor : factor), perChannel };
+  });
+}
+
+/** Records, then tables, in one piece. */
+function joinConstants(records: Uint8Array, operands: readonly Operand[]): { data: Uint8Array; tablesAt: number[] } {
+  let end = records.length;
+  const tablesAt = operands.map(({ table }) => {
+    const at = align(end);
+    if (table) end = at + table.data.length;
+    return at;
+  });
+  const data = new Uint8Array(end);
+  data.set(records);
+  operands.forEach(({ table }, i) => {
+    if (table) data.set(table.data, tablesAt[i]!);
+  });
+  return { data, tablesAt };
 }
 
 /** The operand whose buffer the output may take: one that nothing else reads. */
-function replacement(match: Matcher, node: Node, operands: readonly string[]): Draft["replaces"] {
-  const own = operands.find((name) => match.readers(name).length === 1 && inPlace(match, name, node.output));
-  return own === undefined ? undefined : inPlace(match, own, node.output);
+function replacement(match: Matcher, node: Node, operands: readonly Operand[]): Draft["replaces"] {
+  const own = operands.find(({ name }) => match.readers(name).length === 1 && inPlace(match, name, node.output));
+  return own && inPlace(match, own.name, node.output);
 }

@@ -95,7 +95,6 @@ function parametersOf({ quantiser, output, step }: Chain): Parameters {
     noKernel(
       `Node "${quantiser.name}" (quant) rounds by ${mode} from steps of ${step} to steps of ${grid.step}, where a kernel shifts by at most ${MAX_SHIFT} bits`,
       'Use power-of-two scales and rounding_mode "FLOOR".',
-      "H403",
     );
   return { shift, mode, low: grid.min, high: grid.max, zero: 0 };
 }
