@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { HedgeError } from "../../errors.ts";
 import { EstimateErrors } from "./estimate-error.ts";
 import {
   countLayer,
@@ -50,9 +51,15 @@ const OTHER_LAYERS: readonly Case[] = [
   },
 ];
 
-/** @throws HedgeError: usage when a compiler, valgrind or QEMU is missing; internal when two builds compute different bytes */
+/** @throws HedgeError: usage when a compiler, valgrind or QEMU is missing or the host is no x86-64; internal when two builds compute different bytes */
 export async function codegenFigures({ print, progress }: FigureOptions): Promise<void> {
   const figure: Figure = (name, value, decimals, unit) => print(`figure ${name} ${value.toFixed(decimals)} ${unit}`);
+  if (process.arch !== "x64")
+    throw new HedgeError(
+      "usage",
+      `This host is ${process.arch}, and the figures compare with instructions of x86-64.`,
+      "Run the bench on x86-64; the figures of the Cortex-M4 are the same on every machine.",
+    );
   const folder = await mkdtemp(join(tmpdir(), "hedge-codegen-"));
   const estimates = new EstimateErrors();
   try {
