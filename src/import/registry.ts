@@ -151,7 +151,7 @@ const QONNX: Record<string, ImportRule> = {
   BipolarQuant: rule(importBipolarQuant, 2, "scale per tensor or per channel"),
   IntQuant: rule(importQuant, 4, QUANTISER, QUANT),
   Quant: rule(importQuant, 4, QUANTISER, QUANT),
-  Trunc: rule(importTrunc, [7, 7], "with an output scale (QONNX 0.4 and later); per tensor", QUANT),
+  Trunc: rule(importTrunc, [5, 7], "in version 2 and, with a zero point of 0, in version 1; per tensor", QUANT),
 };
 
 /** Attributes of the operators that are evaluated on constants only. */

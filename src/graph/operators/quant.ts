@@ -53,9 +53,16 @@ export const quant: Operator = {
   grid(node) {
     const [scale, ...scales] = perChannelOf(node, "scale");
     const zeros = perChannelOf(node, "zero");
-    if (scales.some((other) => other !== scale) || !zeros.every(Number.isInteger)) return undefined;
+    // Zero points in the middle of an even number of levels are halves: the integers then are odd ones of half the step.
+    const whole = zeros.every(Number.isInteger) ? 1 : 2;
+    if (scales.some((other) => other !== scale) || !zeros.every((zero) => Number.isInteger(whole * zero)))
+      return undefined;
     const { low, high } = rangeOf(node);
-    return { step: scale!, min: low - Math.max(...zeros), max: high - Math.min(...zeros) };
+    return {
+      step: scale! / whole,
+      min: whole * (low - Math.max(...zeros)),
+      max: whole * (high - Math.min(...zeros)),
+    };
   },
   run(node, [x]) {
     const scales = perChannelOf(node, "scale");

@@ -10,12 +10,18 @@ export const trunc: Operator = {
   op: "trunc",
   exactness: "exact on grids",
   shape: (_node, [x]) => x!.shape,
-  grid(node) {
+  grid(node, [x]) {
     const zero = numberOf(node, "zero") / 2 ** numberOf(node, "shift");
+    if (!Number.isInteger(zero)) return undefined;
+    const step = numberOf(node, "outputScale");
+    if (x!.grid) {
+      // It rises: the ends of the input's range give those of the output's.
+      const ends = Float64Array.of(x!.grid.min, x!.grid.max).map((n) => n * x!.grid!.step);
+      const [min, max] = this.run(node, [{ shape: [2], values: ends }], [2]).map((value) => Math.round(value / step));
+      return { step, min: min!, max: max! };
+    }
     const { low, high } = rangeOf(node);
-    return Number.isInteger(zero)
-      ? { step: numberOf(node, "outputScale"), min: low - zero, max: high - zero }
-      : undefined;
+    return { step, min: low - zero, max: high - zero };
   },
   run(node, [x]) {
     const scale = numberOf(node, "scale");

@@ -94,11 +94,26 @@ describe("Trunc", () => {
     expect(edge.tensors.get("t")!.grid).toEqual({ step: 0.5, min: -2, max: 2 });
   });
 
-  it("refuses the form that names no output scale, and scales that are none", () => {
-    const old = { ...trunc({}), nodes: [node("Trunc", TRUNC.slice(0, 5), ["y"])] };
-    expect(() => importModel(smallModel(old), "m.onnx")).toThrow(/it has 5 inputs/);
-    expect(() => importModel(smallModel(trunc({}, { out: 0 })), "m.onnx")).toThrow(/its scale 0 is not positive/);
-    expect(() => importModel(smallModel(trunc({}, { b: 33 })), "m.onnx")).toThrow(/its bit width is 33/);
+  it("in version 1 keeps the scale, and is its expansion, too", async () => {
+    const { initializers } = trunc({}, { out: 5 });
+    const nodes = [
+      node("Quant", ["x", "s", "z", "in"], ["q"], SIGNED),
+      node("Trunc", ["q", ...TRUNC.slice(1, 5)], ["y"]),
+    ];
+    const graph = await expectAsOrt({ nodes, dims: [1, 64], initializers });
+    // 8 bits, less 3, on the same step.
+    expect(graph.tensors.get("y")!.grid).toEqual({ step: 0.125, min: -16, max: 15 });
+  });
+
+  it.each<[string, Partial<Record<string, number>>, number, RegExp]>([
+    ["scales that are none", { out: 0 }, 7, /its scale 0 is not positive/],
+    ["bits that are none", { b: 33 }, 7, /its bit width is 33/],
+    ["zero points of version 1", { z: 4, out: 5 }, 5, /its zero point is 4 in version 1/],
+    ["half bits of version 1", { out: 5.5 }, 5, /it drops 2\.5 bits/],
+    ["the six inputs that its documentation once named", {}, 6, /it has 6 inputs/],
+  ])("refuses %s", (_, parameters, inputs, message) => {
+    const small = { ...trunc({}, parameters), nodes: [node("Trunc", TRUNC.slice(0, inputs), ["y"])] };
+    expect(() => importModel(smallModel(small), "m.onnx")).toThrow(message);
   });
 });
 

@@ -7,10 +7,10 @@ import { trunc } from "../../graph/operators/trunc.ts";
 import { broadcastIndices, type Constant, commonValue, floatConstant } from "../constant.ts";
 import type { ImportContext } from "../context.ts";
 import type { View } from "../layout.ts";
-import { checkScales, rangeOfNode, roundingOfNode } from "../onnx/quant-node.ts";
+import { checkScales, rangeOfNode, roundingOfNode, truncOfNode } from "../onnx/quant-node.ts";
 import type { OnnxNode } from "../onnx/types.ts";
 import { Unsupported } from "../onnx/unsupported.ts";
-import { withChannels } from "./support.ts";
+import { elementwise, withChannels } from "./support.ts";
 
 /** Scale and zero point as they broadcast to what is quantised. */
 export interface Parameters {
@@ -44,37 +44,18 @@ export function importBipolarQuant(context: ImportContext, onnx: OnnxNode): void
   );
 }
 
-/** Drops low bits: to a scale that is a power of two times the input's. */
+/** Drops low bits. */
 export function importTrunc(context: ImportContext, onnx: OnnxNode): void {
-  if (!onnx.input[6])
-    throw new Unsupported(
-      `it has the ${onnx.input.length} inputs of an older QONNX, which name no output scale`,
-      "Export it with QONNX 0.4 or later, whose Trunc has seven inputs.",
-    );
-  const scale = context.scalar(onnx, 1, "scale");
-  const outputScale = context.scalar(onnx, 4, "output scale");
-  checkScales([scale, outputScale]);
-  const bits = context.scalar(onnx, 6, "bit width");
-  const { signed, narrow } = rangeOfNode(onnx, bits, 0);
-  const attributes = {
-    scale,
-    zero: context.scalar(onnx, 2, "zero point"),
-    shift: Math.round(Math.log2(outputScale / scale)),
-    outputScale,
-    bits,
-    signed,
-    narrow,
-    rounding: roundingOfNode(onnx, "FLOOR"),
-  };
+  const parameters = truncOfNode(onnx, (position, role) => context.scalar(onnx, position, role));
+  const attributes: Attributes = { ...parameters };
   const constant = context.constants.get(onnx.input[0]!);
   if (constant) {
     const { dims, data } = constant;
-    const steps = new Float64Array(data.length).fill(outputScale);
+    const steps = new Float64Array(data.length).fill(parameters.outputScale);
     context.constants.set(onnx.output[0]!, floatConstant(dims, run(onnx, trunc, attributes, dims, data), steps));
     return;
   }
-  const { units: _, ...view } = context.activation(onnx, 0);
-  context.emit(onnx, "trunc", [context.activation(onnx, 0).tensor], attributes, view);
+  elementwise(context, onnx, "trunc", context.activation(onnx, 0), attributes);
 }
 
 function scaleOf(context: ImportContext, onnx: OnnxNode): Constant {
@@ -126,8 +107,21 @@ function quantizedConstant(
   const spread = ({ dims: own, data: values }: Constant) =>
     Float64Array.from(broadcastIndices(own, dims), (i) => values[i]!);
   const steps = spread(scale);
-  const numbers = { ...attributes, scale: compact(steps), zero: compact(spread(zero)) };
-  return floatConstant(dims, run(onnx, operator, numbers, [data.length], data), steps);
+  const zeros = spread(zero);
+  const values = run(
+    onnx,
+    operator,
+    { ...attributes, scale: compact(steps), zero: compact(zeros) },
+    [data.length],
+    data,
+  );
+  // Behind a zero point that is a half lie odd multiples of half the scale; behind any other fraction no multiples at all.
+  if (!zeros.every((z) => Number.isInteger(2 * z))) return floatConstant(dims, values);
+  return floatConstant(
+    dims,
+    values,
+    steps.map((step, i) => (Number.isInteger(zeros[i]!) ? step : step / 2)),
+  );
 }
 
 function compact(values: Float64Array): number | number[] {

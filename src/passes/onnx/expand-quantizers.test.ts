@@ -189,8 +189,13 @@ describe("Trunc", () => {
     // Integers 1, 4, 7, -1, 100 over 4, rounded down, clipped to -8 ... 7, worth 2 each.
     expect(await run(expanded, [0.5, 2, 3.5, -0.5, 50])).toEqual([0, 2, 2, -2, 14]);
   });
-  it("of the old form is refused", () => {
-    expect(() => expandQuantizers(parts(["x", "s", "z", "in"]), "m.onnx")).toThrow(/older QONNX/);
+  it("drops low bits in version 1, and keeps the scale", async () => {
+    const expanded = expandQuantizers(parts(["x", "s", "z", "in", "out"]), "m.onnx");
+    // Integers 1, 4, 17, -1, 100 over 16, rounded down, worth 0.5 each.
+    expect(await run(expanded, [0.5, 2, 8.5, -0.5, 50])).toEqual([0, 0, 0.5, -0.5, 3]);
+  });
+  it("of another form is refused", () => {
+    expect(() => expandQuantizers(parts(["x", "s", "z", "in"]), "m.onnx")).toThrow(/it has 4 inputs/);
   });
 });
 

@@ -4,10 +4,17 @@
  * are powers of two, all of it is exact in float32. Quantisers of constants are evaluated here.
  */
 import { HedgeError } from "../../errors.ts";
-import { ROUNDING } from "../../graph/operators/quant.ts";
+import { quantRange, ROUNDING } from "../../graph/operators/quant.ts";
 import { isStandardDomain, nodeTitle } from "../../import/onnx/attributes.ts";
 import { floats, node as makeNode } from "../../import/onnx/build.ts";
-import { checkScales, isQonnx, QONNX_DOMAINS, rangeOfNode, roundingOfNode } from "../../import/onnx/quant-node.ts";
+import {
+  checkScales,
+  isQonnx,
+  QONNX_DOMAINS,
+  rangeOfNode,
+  roundingOfNode,
+  truncOfNode,
+} from "../../import/onnx/quant-node.ts";
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../../import/onnx/types.ts";
 import { Unsupported } from "../../import/onnx/unsupported.ts";
 import { constantInput, constantsOf, dropUnused } from "./dataflow.ts";
@@ -167,23 +174,14 @@ function expandBipolar(node: OnnxNode, work: Work): OnnxNode[] {
 }
 
 /**
- * Drops low bits: the integer behind x (rounded to rid it of float noise) is divided by output scale / scale, a power of two,
+ * Drops low bits: the integer behind x (rounded to rid it of float noise) is divided by a power of two,
  * clipped to the output's bit width and rounded.
  */
 function expandTrunc(node: OnnxNode, work: Work): OnnxNode[] {
-  if (node.input.length < 7) {
-    throw new Unsupported(
-      `it has the ${node.input.length} inputs of an older QONNX, which name no output scale`,
-      "Export it with QONNX 0.4 or later, whose Trunc has seven inputs.",
-    );
-  }
-  const scale = scalarInput(node, 1, "scale", work);
-  const zero = scalarInput(node, 2, "zero point", work);
-  const outputScale = scalarInput(node, 4, "output scale", work);
-  checkScales([scale, outputScale]);
-  const { low, high } = rangeOfNode(node, scalarInput(node, 6, "bit width", work), 0);
-  const rounding = roundingOfNode(node, "FLOOR");
-  const divisor = 2 ** Math.round(Math.log2(outputScale / scale));
+  const parameters = truncOfNode(node, (position, role) => scalarInput(node, position, role, work));
+  const { scale, zero, outputScale, rounding } = parameters;
+  const { low, high } = quantRange(parameters.bits, parameters.signed === 1, parameters.narrow === 1);
+  const divisor = 2 ** parameters.shift;
   const chain = new Chain(node.output[0]!, work);
   let y = chain.op("Add", chain.op("Div", node.input[0]!, chain.scalar(scale)), chain.scalar(zero));
   y = chain.op("Div", chain.op("Round", y), chain.scalar(divisor));
