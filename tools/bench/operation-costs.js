@@ -12,18 +12,23 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FLAGS, MCU_DEFINES, wasm3Source } from "../../dist/explore/wasm3-build.js";
+import { ARM_BUILD } from "../../dist/explore/codegen/machines.js";
+import { tuneWasm3 } from "../../dist/explore/codegen/tuned-wasm3.js";
+import { FLAGS, wasm3Source } from "../../dist/explore/wasm3-build.js";
 
 const TARGET = fileURLToPath(new URL("../../src/explore/cost/operation-costs.json", import.meta.url));
+const ARM_FLAGS = ARM_BUILD.flags.filter((flag) => flag.startsWith("-m"));
+const defines = (build) => build.defines.map((define) => `-D${define}`);
+const TUNED = { ...ARM_BUILD, name: "arm-tuned", defines: [...ARM_BUILD.defines, "d_m3SkipMemoryBoundsCheck=1"] };
+/** Where the operations are compiled: into an object file that `object` makes in a folder. */
 const MACHINES = {
-  x86: { prefix: "", flags: [] },
-  x86Popcnt: { prefix: "", flags: ["-mpopcnt"] },
-  arm: {
+  x86: { prefix: "", flags: [], object: compileStock },
+  x86Popcnt: { prefix: "", flags: ["-mpopcnt"], object: compileStock },
+  arm: { prefix: "arm-none-eabi-", flags: [...ARM_FLAGS, ...defines(ARM_BUILD)], object: compileStock },
+  armTuned: {
     prefix: "arm-none-eabi-",
-    flags: [
-      ...["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=soft"],
-      ...[...MCU_DEFINES, "d_m3MaxConstantTableSize=64", "d_m3HasFloat=0"].map((define) => `-D${define}`),
-    ],
+    flags: ARM_FLAGS,
+    object: async () => join((await tuneWasm3(TUNED)).wasm3, "operations.o"),
   },
 };
 /** Helpers whose time depends on how much they move. */
@@ -93,22 +98,25 @@ function roundOf(lines) {
   throw new Error("the operation has no loop");
 }
 
-function costsOn({ prefix, flags }) {
+/** Unmodified wasm3, whose operations are compiled together with its compiler. */
+function compileStock(folder, { prefix, flags }) {
+  const object = join(folder, "compile.o");
+  const source = wasm3Source();
+  const files = [`-I${source}`, "-c", join(source, "m3_compile.c"), "-o", object];
+  run(compilerOf(prefix), [...FLAGS.filter((flag) => !flag.startsWith("-Wl")), ...flags, ...files]);
+  return object;
+}
+
+function compilerOf(prefix) {
+  return prefix ? `${prefix}gcc` : "cc";
+}
+
+async function costsOn(machine) {
+  const { prefix, flags } = machine;
   const folder = mkdtempSync(join(tmpdir(), "hedge-operations-"));
   try {
-    const object = join(folder, "compile.o");
-    const source = wasm3Source();
-    const cc = prefix ? `${prefix}gcc` : "cc";
-    run(cc, [
-      ...FLAGS.filter((flag) => !flag.startsWith("-Wl")),
-      ...flags,
-      `-I${source}`,
-      "-c",
-      join(source, "m3_compile.c"),
-      "-o",
-      object,
-    ]);
-    const library = run(cc, [...flags, "-print-libgcc-file-name"]).trim();
+    const object = await machine.object(folder, machine);
+    const library = run(compilerOf(prefix), [...flags, "-print-libgcc-file-name"]).trim();
     const helper = (name) => {
       if (BY_THE_BYTE.has(name)) return 0;
       const lines = disassemble(prefix, library, `--disassemble=${name}`).get(name);
@@ -134,7 +142,8 @@ function costsOn({ prefix, flags }) {
   }
 }
 
-const machines = Object.entries(MACHINES).map(([name, machine]) => [name, costsOn(machine)]);
+const machines = [];
+for (const [name, machine] of Object.entries(MACHINES)) machines.push([name, await costsOn(machine)]);
 const operations = [...new Set(machines.flatMap(([, costs]) => Object.keys(costs)))].sort();
 const rows = operations.map((operation) => {
   const row = machines

@@ -3,7 +3,7 @@ import type { Bundle } from "../../bundle/bundle.ts";
 import type { LayerRow } from "../../bundle/manifest.ts";
 import type { Plan } from "../../plan/plan.ts";
 import { MCU_BUILD } from "../cost/code-pages.ts";
-import { callsHostKernels, estimateSteps, type Instructions, moduleCode } from "../cost/estimate.ts";
+import { callsHostKernels, estimateSteps, type Instructions, moduleCode, onEach } from "../cost/estimate.ts";
 import { type Wasm3Heap, wasm3Heap } from "../cost/heap.ts";
 import { energyPicojoules } from "./energy.ts";
 
@@ -44,7 +44,7 @@ export interface Analysis {
 }
 
 const NO_MACS: MacsByKind = { binary: 0, lowBit: 0, byte: 0 };
-const NO_INSTRUCTIONS: Instructions = { x86: 0, x86Popcnt: 0, arm: 0 };
+const NO_INSTRUCTIONS = onEach(() => 0);
 
 /** @param plan of the bundle, where it was compiled just now: then the memory of each layer is known */
 export function analyzeBundle(bundle: Bundle, plan?: Plan): Analysis {
@@ -108,5 +108,5 @@ function addMacs(a: MacsByKind, b: MacsByKind): MacsByKind {
 }
 
 function addInstructions(a: Instructions, b: Instructions): Instructions {
-  return { x86: a.x86 + b.x86, x86Popcnt: a.x86Popcnt + b.x86Popcnt, arm: a.arm + b.arm };
+  return onEach((machine) => a[machine] + b[machine]);
 }

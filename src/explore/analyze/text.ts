@@ -50,9 +50,12 @@ export function totalLines(analysis: Analysis, board: Board | undefined): string
 function instructionsText(instructions: Instructions | undefined, board: Board | undefined): string {
   if (!instructions) return "not estimated: native kernels compute";
   const million = (count: number): string => (count / 1e6).toFixed(1);
-  const seconds = board && (instructions.arm / board.clockMHz / 1e6).toFixed(2);
+  const { arm, armTuned, x86 } = instructions;
+  const seconds = (count: number): string => (count / board!.clockMHz / 1e6).toFixed(2);
   return [
-    `${million(instructions.arm)} million on a Cortex-M4 (x86-64: ${million(instructions.x86)})`,
-    ...(board ? [`at least ${seconds} s on ${board.name} (${board.clockMHz} MHz, an instruction a cycle)`] : []),
+    `${million(arm)} million on a Cortex-M4, ${million(armTuned)} with the firmware's build of wasm3 (x86-64: ${million(x86)})`,
+    ...(board
+      ? [`at least ${seconds(arm)} or ${seconds(armTuned)} s at ${board.clockMHz} MHz, an instruction a cycle`]
+      : []),
   ].join(", ");
 }

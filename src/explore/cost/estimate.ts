@@ -10,10 +10,15 @@ import { compileMetacode, type Metacode } from "./metacode.ts";
 import { countSteps, type StepCounts } from "./step-counts.ts";
 import { decodeWasm, OP, type WasmCode } from "./wasm-code.ts";
 
-/** x86-64 without and with the popcnt instruction, and Cortex-M4: unmodified wasm3. */
-export const COST_MACHINES = ["x86", "x86Popcnt", "arm"] as const;
+/** Unmodified wasm3 on x86-64, without and with the popcnt instruction, and on a Cortex-M4; there also as firmware may tune it. */
+export const COST_MACHINES = ["x86", "x86Popcnt", "arm", "armTuned"] as const;
 export type CostMachine = (typeof COST_MACHINES)[number];
 export type Instructions = Readonly<Record<CostMachine, number>>;
+
+/** The same of each machine. */
+export function onEach(of: (machine: CostMachine) => number): Instructions {
+  return Object.fromEntries(COST_MACHINES.map((machine) => [machine, of(machine)])) as Record<CostMachine, number>;
+}
 
 /** Instructions that no operation counts: measured, in steps of small layers. */
 interface Overheads {
@@ -27,10 +32,12 @@ interface Overheads {
 }
 
 const HOST_OVERHEADS: Overheads = { call: 154, loadWeights: 50, copy: 12, perByte: 0.05 };
+const ARM_OVERHEADS: Overheads = { call: 165, loadWeights: 85, copy: 52, perByte: 0.53 };
 const OVERHEADS: Readonly<Record<CostMachine, Overheads>> = {
   x86: HOST_OVERHEADS,
   x86Popcnt: HOST_OVERHEADS,
-  arm: { call: 165, loadWeights: 85, copy: 52, perByte: 0.53 },
+  arm: ARM_OVERHEADS,
+  armTuned: ARM_OVERHEADS,
 };
 const COPIES: ReadonlySet<string> = new Set(["MemCopy", "MemFill"]);
 
@@ -80,15 +87,14 @@ export function estimateSteps(job: RunnerJob, { code, metacode }: ModuleCode, na
     if (callsHostKernels(code)) throw new RangeError("it calls kernels of its host");
     return countSteps(job, code);
   });
-  return steps.map((counts, step): StepEstimate => {
-    const on = (machine: CostMachine): number => instructionsOf(code, metacode, counts, machine);
-    return {
+  return steps.map(
+    (counts, step): StepEstimate => ({
       step,
-      instructions: { x86: on("x86"), x86Popcnt: on("x86Popcnt"), arm: on("arm") },
+      instructions: onEach((machine) => instructionsOf(code, metacode, counts, machine)),
       dispatches: dispatchesOf(metacode, counts),
       functions: counts.counts.flatMap((row, f) => (row[0]! > 0 ? [f] : [])),
-    };
-  });
+    }),
+  );
 }
 
 /** Whether a module leaves work to native kernels. */
