@@ -11,10 +11,11 @@ export function emitPointwise(code: Code, layer: PointwiseLayer): Expression {
   const { outputShape, channels, records, operands, epilogue, scratch } = layer;
   const elements = outputShape.reduce((product, n) => product * n, 1);
   const writer = new OutputWriter(code, epilogue, layer.output);
-  const sources = operands.map((operand) => new Source(code, operand));
+  const sources = operands.map((operand) => new Source(code, operand, scratch.address));
+  const join = layer.join === "mul" ? code.module.i32.mul : code.module.i32.add;
   const record = code.pointer();
   const raw = (k: number): Expression =>
-    sources.map((source) => source.load(k)).reduce((product, value) => code.module.i32.mul(product, value));
+    sources.map((source) => source.load(k)).reduce((joined, value) => join(joined, value));
   /** Loops over elements; their records are one, or one behind another. */
   const loop = (count: number, recordBytes: number): Expression[] => {
     const unrolled = [MAX_UNROLLED, 2, 1].find((n) => count % n === 0)!;
@@ -47,6 +48,7 @@ class Source {
   constructor(
     private readonly code: Code,
     private readonly operand: PointwiseOperand,
+    private readonly tables: number,
   ) {
     this.#pointer = code.pointer();
   }
@@ -61,7 +63,15 @@ class Source {
   }
 
   load(ahead: number): Expression {
-    return loadElement(this.code, this.operand, ahead * this.operand.bytes, this.#pointer.get);
+    const { table, factor, bytes } = this.operand;
+    const { i32 } = this.code.module;
+    if (table) {
+      const byte = i32.load8_u(ahead, 1, this.#pointer.get);
+      const entry = table.element.bytes === 1 ? byte : i32.shl(byte, this.code.i32(table.element.bytes / 2));
+      return loadElement(this.code, table.element, this.tables + table.at, entry);
+    }
+    const value = loadElement(this.code, this.operand, ahead * bytes, this.#pointer.get);
+    return factor === 1 ? value : i32.mul(value, this.code.i32(factor));
   }
 
   advance(elements: number): Expression[] {

@@ -43,12 +43,12 @@ export interface TableLayer extends LayerBase {
   readonly tables: number;
 }
 
-/**
- * Element by element: an integer of a stored tensor, or the product of two, goes through an epilogue, which may add another tensor's.
- */
+/** Element by element: the integer of a stored tensor, or the sum or product of two, goes through an epilogue. */
 export interface PointwiseLayer extends LayerBase {
   readonly kind: "pointwise";
   readonly operands: readonly PointwiseOperand[];
+  /** What becomes of two operands. */
+  readonly join: "add" | "mul";
   readonly epilogue: Epilogue;
   readonly channels: number;
   /** One record of the epilogue for all channels, or one for each. */
@@ -57,6 +57,10 @@ export interface PointwiseLayer extends LayerBase {
 
 export interface PointwiseOperand extends Element {
   readonly region: Region;
+  /** Its integers come from a table in the scratch area, by stored byte: where that begins, and how an entry is stored. */
+  readonly table?: { readonly at: number; readonly element: Element };
+  /** What its integers are multiplied by. */
+  readonly factor: number;
   /** One value per channel, for all pixels. */
   readonly perChannel: boolean;
 }

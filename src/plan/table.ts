@@ -33,14 +33,14 @@ const MAX_EVALUATIONS = 1 << 18;
 const MAX_CHAIN = 64;
 
 /** A chain of unary nodes, the first of which reads a tensor of single bytes. */
-interface Chain {
+export interface ByteChain {
   readonly name: string;
   readonly input: Storage;
   readonly nodes: readonly Node[];
 }
 
 export function draftTable(match: Matcher, node: Node): Draft | undefined {
-  const chain = chainTo(match, node);
+  const chain = byteChainTo(match, node);
   if (!chain || !match.tensor(node.output).grid) return undefined;
   const output = match.storage(node.output, node);
   const rows = resultRows(match, chain, output);
@@ -75,8 +75,8 @@ export function draftTable(match: Matcher, node: Node): Draft | undefined {
 }
 
 /** The longest chain of unary nodes that ends in a node and begins with a tensor of single bytes. */
-function chainTo(match: Matcher, end: Node): Chain | undefined {
-  let found: Chain | undefined;
+export function byteChainTo(match: Matcher, end: Node): ByteChain | undefined {
+  let found: ByteChain | undefined;
   const nodes: Node[] = [];
   for (let node: Node | undefined = end; node && nodes.length < MAX_CHAIN; ) {
     const name = variableOf(match, node);
@@ -108,7 +108,11 @@ function variableOf(match: Matcher, node: Node): string | undefined {
  * The chain's results for each integer of its input, ascending, by the reference kernels: one row, or one per channel where
  * channels differ.
  */
-function resultRows(match: Matcher, { name, input, nodes }: Chain, output: Storage): Int32Array[] | undefined {
+export function resultRows(
+  match: Matcher,
+  { name, input, nodes }: ByteChain,
+  output: Pick<Storage, "grid" | "shape">,
+): Int32Array[] | undefined {
   const channels = output.shape[0]!;
   const { grid } = input;
   const integers = grid.max - grid.min + 1;
@@ -133,7 +137,7 @@ function resultRows(match: Matcher, { name, input, nodes }: Chain, output: Stora
 }
 
 /** Tables by stored byte: entry n & 255 for the integer n. */
-function packTables(rows: readonly Int32Array[], { grid, signed }: Storage, { bytes }: Element): Uint8Array {
+export function packTables(rows: readonly Int32Array[], { grid, signed }: Storage, { bytes }: Element): Uint8Array {
   const entries = tableEntries(signed, grid.max);
   const data = new Uint8Array(rows.length * entries * bytes);
   const view = new DataView(data.buffer);

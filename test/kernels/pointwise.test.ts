@@ -135,6 +135,24 @@ describe("two stored tensors", () => {
     );
   });
 
+  it.each(["add", "sub", "mul"])("of finer grids, by tables while they are read: %s", (op) => {
+    const builder = mapOf(9, 3, 3);
+    builder.node("relu", ["x"], "y");
+    const fine = (x: string): string => {
+      const limits = { low: -20_000, high: 20_000, zero: 0, scale: 0.125 };
+      builder.constant(`${x}.m`, [1], [311]);
+      builder.constant(`${x}.o`, [1], [55]);
+      return builder.node("requant", [x, `${x}.m`, `${x}.o`], `${x}.fine`, {
+        shift: 2,
+        rounding: "HALF_UP",
+        ...limits,
+      });
+    };
+    builder.node(op, [fine("x"), fine("y")], "both");
+    const found = kinds(builder.build([requant(builder, "both", { signed: true, bits: 8 }, true, 7)]));
+    expect(found).toEqual(["copy", "pointwise", "outputs"]);
+  });
+
   it("of different steps, unquantised", () => {
     const builder = mapOf(4);
     builder.constant("two", [1], [2]);
