@@ -10,6 +10,7 @@ import { type Graph, type Node, numberOr, perChannelOf, tensorOf } from "../grap
 import { bitsOf, type Grid, isExact, isPowerOfTwo, largestInteger } from "../graph/grid.ts";
 import { operatorOf } from "../graph/operators/index.ts";
 import { integersOf, MAX_TABLE } from "../graph/operators/lut.ts";
+import { joined, refusedInto } from "../problems.ts";
 import { type Boundaries, boundariesOf, movedBoundaries } from "./boundaries.ts";
 import { type Folded, lutOf, requantOf, thresholdOf } from "./folded.ts";
 import { freeName } from "./free-name.ts";
@@ -36,14 +37,16 @@ export interface Fold {
   readonly channels: number;
 }
 
+/** @throws HedgeError (input) naming every quantiser whose chain does not fold */
 export function foldChains(graph: Graph, notes: Notes = []): Graph {
-  return rewriteGraph(graph, (node, builder) => {
+  const refused: HedgeError[] = [];
+  const folded = rewriteGraph(graph, (node, builder) => {
     const fold = foldOf(graph, node);
-    if (!fold) {
+    const stages = fold && refusedInto(refused, () => (needsTwoStages(fold) ? twoStages(fold) : [lowered(fold)]));
+    if (!stages) {
       builder.copy(node, graph);
       return;
     }
-    const stages = needsTwoStages(fold) ? twoStages(fold) : [lowered(fold)];
     let source = fold.chain.source.name;
     for (const [i, { op, constants, attributes, note }] of stages.entries()) {
       if (note) notes.push({ pass: "fold-chains", node: node.name, message: note });
@@ -54,6 +57,8 @@ export function foldChains(graph: Graph, notes: Notes = []): Graph {
       source = builder.node(op, [source, ...names], output, attributes, node.name);
     }
   });
+  if (refused.length > 0) throw joined(`${refused.length} quantisers do not become integer operators:`, refused);
+  return folded;
 }
 
 function extremes(values: readonly number[]): { min: number; max: number } {

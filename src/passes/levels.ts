@@ -1,5 +1,5 @@
 /** Quantisers as functions from values to levels. */
-import { type Graph, type Node, tensorOf } from "../graph/graph.ts";
+import { type Graph, type Node, perChannelOf, tensorOf } from "../graph/graph.ts";
 
 const QUANTISERS: ReadonlySet<string> = new Set(["quant", "bipolarQuant", "trunc", "sign"]);
 
@@ -7,7 +7,7 @@ const QUANTISERS: ReadonlySet<string> = new Set(["quant", "bipolarQuant", "trunc
 export interface Levels {
   readonly count: number;
   readonly scale: number;
-  /** A whole number, or for bipolar quantisers -1/2. */
+  /** A whole number or, of an even number of levels around zero, a half. */
   readonly offset: number;
 }
 
@@ -20,5 +20,8 @@ export function levelsOf(graph: Graph, quantiser: Node): Levels | undefined {
   const { grid } = tensorOf(graph, quantiser.output);
   if (!grid) return undefined;
   if (quantiser.op === "bipolarQuant") return { count: 2, scale: 2 * grid.step, offset: -0.5 };
-  return { count: grid.max - grid.min + 1, scale: grid.step, offset: grid.min };
+  const zeros = quantiser.op === "quant" ? perChannelOf(quantiser, "zero") : [0];
+  if (zeros.every(Number.isInteger)) return { count: grid.max - grid.min + 1, scale: grid.step, offset: grid.min };
+  const mixed = zeros.some((zero) => Number.isInteger(zero - zeros[0]!) === false);
+  return mixed ? undefined : { count: (grid.max - grid.min) / 2 + 1, scale: 2 * grid.step, offset: grid.min / 2 };
 }

@@ -5,7 +5,7 @@
 import { type Graph, type Node, numberOf, numberOr, perChannelOf } from "../graph/graph.ts";
 import { INTEGER_ROUNDING } from "../graph/operators/requant.ts";
 import { type Boundaries, type ChannelBoundaries, stepsOf } from "./boundaries.ts";
-import type { Levels } from "./levels.ts";
+import { type Levels, levelsOf } from "./levels.ts";
 import { evaluatePointwise, type Pointwise } from "./pointwise.ts";
 
 const MAX_SHIFT = 31;
@@ -56,12 +56,14 @@ export function ownRounding(
   const rounding = roundingOf(quantiser);
   if (!rounding) return undefined;
   const { channels } = boundaries;
+  // The q of level 0 stays, wherever the levels' own offset is.
+  const zero = rounding.zero + levelsOf(graph, quantiser)!.offset - levels.offset;
   const step = chain.source.grid!.step;
   const spans = channels.map(spanOf);
   const x = Float64Array.from(spans.flatMap(({ from, to }) => [from * step, to * step]));
   const scaled = evaluatePointwise(graph, chain, x, channels.length).map((v) => v / rounding.scale + rounding.plus);
   const lines = channels.map(({ lowest, highest }, c) => {
-    if (lowest === highest) return { slope: 0, constant: levels.offset + lowest + rounding.zero, size: 0 };
+    if (lowest === highest) return { slope: 0, constant: levels.offset + lowest + zero, size: 0 };
     const { from, to } = spans[c]!;
     const slope = (scaled[2 * c + 1]! - scaled[2 * c]!) / (to - from);
     return { slope, constant: scaled[2 * c]! - from * slope, size: Math.abs(slope * from) };
@@ -76,7 +78,7 @@ export function ownRounding(
       multipliers: lines.map(({ slope }) => Math.round(slope * unit)),
       offsets: lines.map(({ constant }) => Math.round(constant * unit)),
       rounding: rounding.mode,
-      zero: rounding.zero,
+      zero,
     };
     return keepsTo(own, boundaries, levels) ? own : undefined;
   }

@@ -56,6 +56,37 @@ export function extremes(values: Float64Array): Range {
   });
 }
 
+/** Denominators of offsets: levels around zero lie at halves of a step, and a few more. */
+const MAX_DENOMINATOR = 8;
+/** What float32 constants leave of an exact ratio. */
+const RATIO_TOLERANCE = 1e-5;
+
+/**
+ * The step of the grid on which an affine map puts integers: value = a n + b lies on a / q where b is a multiple of it. What a quantiser
+ * written out in arithmetic makes, (n / Z - v2) v1, has no other grid. Undefined for any other function.
+ */
+export function affineStep(graph: Graph, name: string): number | undefined {
+  const chain = pointwiseOf(graph, name);
+  const { grid } = chain.source;
+  if (!grid || !chain.uniform || !chain.monotone || grid.max <= grid.min) return undefined;
+  const at = [grid.min, grid.min + 1, grid.max];
+  const [first, second, last] = evaluatePointwise(
+    graph,
+    chain,
+    Float64Array.from(at, (n) => n * grid.step),
+    1,
+  );
+  const slope = second! - first!;
+  const straight = Math.abs(last! - first! - slope * (grid.max - grid.min)) <= RATIO_TOLERANCE * Math.abs(slope);
+  if (slope === 0 || !straight) return undefined;
+  for (let q = 1; q <= MAX_DENOMINATOR; q++) {
+    const integer = (first! * q) / slope;
+    if (Math.abs(integer - Math.round(integer)) <= RATIO_TOLERANCE * Math.max(1, Math.abs(integer)))
+      return Math.abs(slope) / q;
+  }
+  return undefined;
+}
+
 /** How many times a step must be doubled, or (negative) may be halved, so that integers of `bits` bits reach a range. */
 export function doublings(range: Range, step: number, bits: number): number {
   const signed = range.min < 0;

@@ -11,7 +11,15 @@ import { freeName } from "./free-name.ts";
 import { isQuantiser } from "./levels.ts";
 import type { Notes } from "./notes.ts";
 import { isPointwise, pointwiseOf } from "./pointwise.ts";
-import { doublings, isComputedInIntegers, isStorable, rounding, STORED_BITS, staticRange } from "./storage.ts";
+import {
+  affineStep,
+  doublings,
+  isComputedInIntegers,
+  isStorable,
+  rounding,
+  STORED_BITS,
+  staticRange,
+} from "./storage.ts";
 
 /** Outputs are at most this wide; float32 holds their integers. */
 const OUTPUT_BITS = 24;
@@ -39,14 +47,19 @@ function storageOf(graph: Graph, node: Node): Steps {
   const steps = new Map<string, number>();
   if (isPointwise(graph, node) || isQuantiser(node) || isSum(graph, node) || isExitPool(graph, node)) return steps;
   for (const name of node.inputs) {
-    const { values, grid } = tensorOf(graph, name);
-    const range = values || isStorable(graph, name) ? undefined : staticRange(graph, name);
+    const range = tensorOf(graph, name).values || isStorable(graph, name) ? undefined : staticRange(graph, name);
     if (!range) continue;
-    const step = grid?.step ?? 1;
-    const fits = grid && bitsOf(grid) <= STORED_BITS;
-    steps.set(name, fits ? step : step * 2 ** doublings(range, step, STORED_BITS));
+    const own = integerStep(graph, name);
+    const coarser = doublings(range, own ?? 1, STORED_BITS);
+    // A tensor without integers of its own gets the finest step that reaches its range; one with them a coarser one where it must.
+    steps.set(name, own === undefined ? 2 ** coarser : own * 2 ** Math.max(0, coarser));
   }
   return steps;
+}
+
+/** The step of which a tensor's values are whole multiples anyway. */
+function integerStep(graph: Graph, name: string): number | undefined {
+  return tensorOf(graph, name).grid?.step ?? affineStep(graph, name);
 }
 
 /** The pooling of relu(stream - shift) in front of an exit is one layer. */
@@ -66,12 +79,13 @@ function isExitPool(graph: Graph, node: Node): boolean {
 /** The graph in which a node reads rounded operands. */
 function withRounded(graph: Graph, node: Node, steps: Steps, notes: Notes): Graph {
   const rounded = (builder: GraphBuilder, name: string, step: number): string => {
-    const { grid } = tensorOf(graph, name);
-    const bits = grid?.step === step ? Math.min(bitsOf(grid), STORED_BITS) : STORED_BITS;
+    const range = staticRange(graph, name)!;
+    const integers = { step, min: Math.round(range.min / step), max: Math.round(range.max / step) };
+    const exact = integerStep(graph, name) === step;
+    const bits = exact ? bitsOf(integers) : STORED_BITS;
     const output = freeName(graph, builder, `${name}.stored`);
-    if (grid?.step !== step)
-      note(notes, name, `"${name}" is rounded to ${bits}-bit integers of ${step}, to be stored.`);
-    return builder.node("quant", [name], output, rounding(staticRange(graph, name)!, step, bits));
+    if (!exact) note(notes, name, `"${name}" is rounded to ${bits}-bit integers of ${step}, to be stored.`);
+    return builder.node("quant", [name], output, rounding(range, step, bits));
   };
   // Whatever else must store the same tensor reads the same integers.
   const made = new Map<string, string>();

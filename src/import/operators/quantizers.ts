@@ -93,7 +93,10 @@ export function quantize(
   const { view, scale, zero } = perChannel(context, given, parameters);
   const { units: _, ...rest } = view;
   const numbers: Attributes = operator === bipolarQuant ? { scale } : { scale, zero };
-  context.emit(onnx, operator.op, [view.tensor], { ...attributes, ...numbers }, { ...rest, ...(units && { units }) });
+  const all = { ...attributes, ...numbers };
+  context.emit(onnx, operator.op, [view.tensor], all, { ...rest, ...(units && { units }) });
+  if (units)
+    context.quantized.set(context.views.get(onnx.output[0]!)!.tensor, { source: view.tensor, attributes: all });
 }
 
 /** Each element with its own scale and zero point, as if it were a channel. */
