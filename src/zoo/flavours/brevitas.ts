@@ -5,39 +5,30 @@
 import { type AttributeValue, floats, int64s } from "../../import/onnx/build.ts";
 import { writeTensor } from "../../import/onnx/tensor.ts";
 import type { OnnxModel, OnnxTensor } from "../../import/onnx/types.ts";
-import {
-  type Activation,
-  type ConvSpec,
-  convGeometry,
-  type DenseSpec,
-  Exporter,
-  type Feature,
-  torchPads,
-} from "../exporter.ts";
+import { type Activation, type ConvSpec, convGeometry, type DenseSpec, type Feature, torchPads } from "../exporter.ts";
+import { QonnxExporter, STREAM_BITS } from "./qonnx.ts";
 import { activationScale, weightScales } from "./scales.ts";
 
 const DOMAIN = "onnx.brevitas";
-/** Of inputs, and of the two sides of a sum, which share one scale. */
-const STREAM_BITS = 8;
 
-export class BrevitasExporter extends Exporter {
+export class BrevitasExporter extends QonnxExporter {
   /** Before 13, axes of Unsqueeze are an attribute. */
   protected override readonly opset = 12;
 
   override input(shape: readonly number[]): Feature {
     const input = this.declareInput("input", ["batch", ...shape]);
-    const raw = this.#quantised(input, "input_quant", shape, 1, STREAM_BITS, true);
+    const raw = this.quantised(input, "input_quant", shape, 1, STREAM_BITS, true);
     const each = [shape[0]!, ...shape.slice(1).map(() => 1)];
     const mean = this.add("Sub", [raw.name, this.#floats(each, () => 0.1 * this.normal())], "normalize.mean");
     const scaled = this.add("Mul", [mean, this.#floats(each, () => 1 / (0.9 + 0.2 * this.random()))], "normalize.out");
-    return this.#quantised(scaled, "normalize.quant", shape, 1, STREAM_BITS, true);
+    return this.quantised(scaled, "normalize.quant", shape, 1, STREAM_BITS, true);
   }
 
   override conv(x: Feature, name: string, spec: ConvSpec): Feature {
     const { weightDims, fanIn, outputShape, attributes } = convGeometry(x, spec, torchPads(spec));
     const weight = this.#weight(x, name, weightDims, fanIn, spec.weightBits);
     const sum = this.add("Conv", [x.name, weight], `${name}.conv`, attributes);
-    return this.#activated(this.batchNorm(sum, `${name}.bn`, spec.outputs), name, outputShape, spec.activation, 1);
+    return this.activated(this.batchNorm(sum, `${name}.bn`, spec.outputs), name, outputShape, spec.activation, 1);
   }
 
   override sum(a: Feature, b: Feature, name: string, activation: Activation): Feature {
@@ -46,17 +37,17 @@ export class BrevitasExporter extends Exporter {
     const sides = [a, b].map((side, i) =>
       side.scale === scale
         ? side.name
-        : this.#quantised(side.name, `${name}.side.${i}`, side.shape, shared, STREAM_BITS, true).name,
+        : this.quantised(side.name, `${name}.side.${i}`, side.shape, shared, STREAM_BITS, true).name,
     );
     const total = this.add("Add", sides, `${name}.add`);
-    return this.#activated(total, name, a.shape, activation, a.power + b.power);
+    return this.activated(total, name, a.shape, activation, a.power + b.power);
   }
 
   override globalPool(x: Feature, name: string): Feature {
     const power = this.pooledPower(x);
     const kernel = { kernel_shape: { ints: x.shape.slice(1) }, strides: { ints: x.shape.slice(1) } };
     const pooled = this.add("AveragePool", [x.name], `${name}.pool`, kernel);
-    const quantised = this.#quantised(pooled, `${name}.pool_quant`, x.shape, power, STREAM_BITS, false);
+    const quantised = this.quantised(pooled, `${name}.pool_quant`, x.shape, power, STREAM_BITS, false);
     return { ...quantised, name: this.#flatten(quantised.name, name), shape: [x.shape[0]!] };
   }
 
@@ -69,7 +60,7 @@ export class BrevitasExporter extends Exporter {
       const bias = this.constant(`${name}.bias`, [outputs], () => 0.1 * this.normal());
       return { name: this.add("Add", [product, bias], `${name}.add`), shape: [outputs], power: 1 };
     }
-    return this.#activated(this.batchNorm(product, `${name}.bn`, outputs), name, [outputs], activation, 1);
+    return this.activated(this.batchNorm(product, `${name}.bn`, outputs), name, [outputs], activation, 1);
   }
 
   override finish(last: Feature, name: string, classifies: boolean): OnnxModel {
@@ -91,18 +82,14 @@ export class BrevitasExporter extends Exporter {
     return this.add("Reshape", [x, shape], `${name}.flat`);
   }
 
-  #activated(x: string, name: string, shape: readonly number[], activation: Activation, power: number): Feature {
-    const bits = this.bits.activations;
-    if (activation === "none") return this.#quantised(x, `${name}.quant`, shape, power, STREAM_BITS, true);
-    if (bits === 1) return this.#quantised(x, `${name}.sign`, shape, power, 1, true);
-    const relu = this.add("Relu", [x], `${name}.relu`);
-    return {
-      ...this.#quantised(relu, `${name}.quant`, shape, power, bits, false),
-      power: this.powerAfter(activation, power),
-    };
-  }
-
-  #quantised(x: string, name: string, shape: readonly number[], power: number, bits: number, signed: boolean): Feature {
+  protected override quantised(
+    x: string,
+    name: string,
+    shape: readonly number[],
+    power: number,
+    bits: number,
+    signed: boolean,
+  ): Feature {
     const scale = activationScale(power, bits, signed);
     const quantiser = this.#quant(
       x,

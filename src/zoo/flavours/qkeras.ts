@@ -3,27 +3,19 @@
  * scales that are powers of two, "SAME" padding, ReduceMean for the global pooling.
  */
 import type { OnnxModel } from "../../import/onnx/types.ts";
-import {
-  type Activation,
-  type ConvSpec,
-  convGeometry,
-  type DenseSpec,
-  Exporter,
-  type Feature,
-  samePads,
-} from "../exporter.ts";
+import { type Activation, type ConvSpec, convGeometry, type DenseSpec, type Feature, samePads } from "../exporter.ts";
+import { QonnxExporter, STREAM_BITS } from "./qonnx.ts";
 import { activationScale, powerOfTwo, weightScales } from "./scales.ts";
 
-const STREAM_BITS = 8;
 const NHWC_TO_NCHW = { perm: { ints: [0, 3, 1, 2] } };
 const NCHW_TO_NHWC = { perm: { ints: [0, 2, 3, 1] } };
 
-export class QKerasExporter extends Exporter {
+export class QKerasExporter extends QonnxExporter {
   protected override readonly producer = "tf2onnx";
 
   override input(shape: readonly number[]): Feature {
     if (shape.length === 1)
-      return this.#quantised(
+      return this.quantised(
         this.declareInput("input", ["batch", ...shape]),
         "input_quant",
         shape,
@@ -33,7 +25,7 @@ export class QKerasExporter extends Exporter {
       );
     const [channels, height, width] = shape as [number, number, number];
     const input = this.declareInput("input", ["batch", height, width, channels]);
-    const quantised = this.#quantised(input, "input_quant", shape, 1, STREAM_BITS, true);
+    const quantised = this.quantised(input, "input_quant", shape, 1, STREAM_BITS, true);
     return { ...quantised, name: this.add("Transpose", [quantised.name], "input_nchw", NHWC_TO_NCHW) };
   }
 
@@ -46,19 +38,19 @@ export class QKerasExporter extends Exporter {
     const quantised = this.#weight(x, name, dims, fanIn, spec.weightBits);
     const weight = this.add("Transpose", [quantised], `${name}.weight_oihw`, { perm: { ints: perm } });
     const sum = this.add("Conv", [x.name, weight], `${name}.conv`, attributes);
-    return this.#activated(this.batchNorm(sum, `${name}.bn`, outputs), name, outputShape, spec.activation, 1);
+    return this.activated(this.batchNorm(sum, `${name}.bn`, outputs), name, outputShape, spec.activation, 1);
   }
 
   override sum(a: Feature, b: Feature, name: string, activation: Activation): Feature {
     const total = this.add("Add", [a.name, b.name], `${name}.add`);
-    return this.#activated(total, name, a.shape, activation, a.power + b.power);
+    return this.activated(total, name, a.shape, activation, a.power + b.power);
   }
 
   override globalPool(x: Feature, name: string): Feature {
     const power = this.pooledPower(x);
     const nhwc = this.add("Transpose", [x.name], `${name}.nhwc`, NCHW_TO_NHWC);
     const mean = this.add("ReduceMean", [nhwc], `${name}.mean`, { axes: { ints: [1, 2] }, keepdims: { int: 0 } });
-    return this.#quantised(mean, `${name}.quant`, [x.shape[0]!], power, STREAM_BITS, false);
+    return this.quantised(mean, `${name}.quant`, [x.shape[0]!], power, STREAM_BITS, false);
   }
 
   override dense(x: Feature, name: string, { outputs, activation, weightBits }: DenseSpec): Feature {
@@ -66,7 +58,7 @@ export class QKerasExporter extends Exporter {
     const weight = this.#weight(x, name, [inputs, outputs], inputs, weightBits);
     const product = this.add("MatMul", [x.name, weight], `${name}.matmul`);
     if (activation !== undefined)
-      return this.#activated(this.batchNorm(product, `${name}.bn`, outputs), name, [outputs], activation, 1);
+      return this.activated(this.batchNorm(product, `${name}.bn`, outputs), name, [outputs], activation, 1);
     const bias = this.constant(`${name}.bias`, [outputs], () => 0.1 * this.normal());
     const biasScale = activationScale(1, STREAM_BITS, true);
     const sum = this.add(
@@ -77,18 +69,14 @@ export class QKerasExporter extends Exporter {
     return { name: sum, shape: [outputs], power: 1 };
   }
 
-  #activated(x: string, name: string, shape: readonly number[], activation: Activation, power: number): Feature {
-    const bits = this.bits.activations;
-    if (activation === "none") return this.#quantised(x, `${name}.quant`, shape, power, STREAM_BITS, true);
-    if (bits === 1) return this.#quantised(x, `${name}.sign`, shape, power, 1, true);
-    const relu = this.add("Relu", [x], `${name}.relu`);
-    return {
-      ...this.#quantised(relu, `${name}.quant`, shape, power, bits, false),
-      power: this.powerAfter(activation, power),
-    };
-  }
-
-  #quantised(x: string, name: string, shape: readonly number[], power: number, bits: number, signed: boolean): Feature {
+  protected override quantised(
+    x: string,
+    name: string,
+    shape: readonly number[],
+    power: number,
+    bits: number,
+    signed: boolean,
+  ): Feature {
     const scale = powerOfTwo(activationScale(power, bits, signed));
     return { name: this.#quant(x, name, scale, bits, signed), shape, power, scale };
   }
