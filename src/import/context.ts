@@ -32,6 +32,8 @@ export class ImportContext {
   readonly constants = new Map<string, Constant>();
   readonly views = new Map<string, View>();
   readonly builder: GraphBuilder;
+  /** Tensors of the graph that QuantizeLinear makes: of what, and how. */
+  readonly quantized = new Map<string, { readonly source: string; readonly attributes: Attributes }>();
   /** Tensors of the graph that slices make. */
   readonly slices = new Map<string, Cut>();
   /** Elements of the constants that were computed so far. */

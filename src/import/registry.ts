@@ -82,7 +82,10 @@ const STANDARD: Record<string, ImportRule> = {
     "to",
     "saturate",
   ]),
-  Clip: rule(importClip, [1, 3], "constant bounds, as inputs or attributes", ["min", "max"]),
+  Clip: rule(importClip, [1, 3], "constant bounds, as inputs or attributes; behind a QuantizeLinear, to fewer bits", [
+    "min",
+    "max",
+  ]),
   Concat: rule(importConcat, [1, MOST_INPUTS], "along any axis but the batch", ["axis"]),
   Constant: rule(importConstant, 0, "tensors, numbers and lists of numbers", [
     "value",

@@ -7,6 +7,7 @@ import { inOrder, type View } from "../layout.ts";
 import { floatAttribute, intAttribute } from "../onnx/attributes.ts";
 import { DATA_TYPE, type OnnxNode } from "../onnx/types.ts";
 import { Unsupported } from "../onnx/unsupported.ts";
+import { clipIntegers } from "./quantize-linear.ts";
 import { elementwise, type ImportFunction, requireValue } from "./support.ts";
 
 type Arithmetic = "add" | "sub" | "mul" | "div";
@@ -91,7 +92,9 @@ export function importClip(context: ImportContext, onnx: OnnxNode): void {
   const max = bound(2, "max", Number.POSITIVE_INFINITY);
   if (Number.isNaN(min) || Number.isNaN(max))
     throw new Unsupported(`its bounds are ${min} and ${max}`, "Give it bounds that are numbers.");
-  elementwise(context, onnx, "clip", context.activation(onnx, 0), { min, max });
+  const view = context.view(onnx, 0);
+  if (view.units) clipIntegers(context, onnx, view, min, max);
+  else elementwise(context, onnx, "clip", view, { min, max });
 }
 
 export function importHardSigmoid(context: ImportContext, onnx: OnnxNode): void {

@@ -59,6 +59,39 @@ describe("a pair of QuantizeLinear and DequantizeLinear", () => {
     await expectAsOrt({ nodes, dims: [1, 3, 5, 5], initializers: [floats("s", [], [0.25]), int8("z", [], [3])] });
   });
 
+  it.each([
+    [-8, 7, 4],
+    [-7, 7, 4],
+    [-2, 1, 2],
+    [-127, 127, 8],
+  ])("clipped to %i ... %i is a quantiser of %i bits, as Brevitas writes it", async (low, high, bits) => {
+    const nodes = [
+      node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+      node("Clip", ["q", "low", "high"], ["c"]),
+      node("DequantizeLinear", ["c", "s", "z"], ["d"]),
+      node("Clip", ["wq", "low", "high"], ["wc"]),
+      node("DequantizeLinear", ["wc", "ws", "z"], ["w"]),
+      node("MatMul", ["d", "w"], ["y"]),
+    ];
+    const graph = await expectAsOrt({
+      nodes,
+      dims: [1, 6],
+      initializers: [
+        floats("s", [], [0.25]),
+        floats("ws", [], [0.5]),
+        int8("z", [], [0]),
+        int8("low", [], [low]),
+        int8("high", [], [high]),
+        int8("wq", [6, 1], [-128, -8, -1, 0, 5, 127]),
+      ],
+    });
+    expect(graph.nodes.map(({ op, attributes }) => [op, attributes.bits])).toEqual([
+      ["quant", bits],
+      ["gemm", undefined],
+    ]);
+    expect(graph.tensors.get("w")!.grid).toEqual({ step: 0.5, min: low, max: Math.min(high, 127) });
+  });
+
   it.each<[string, ReturnType<typeof node>[], RegExp]>([
     [
       "two scales",
@@ -69,6 +102,15 @@ describe("a pair of QuantizeLinear and DequantizeLinear", () => {
       "sums of integers",
       [node("QuantizeLinear", ["x", "s", "z"], ["q"]), node("Add", ["q", "q"], ["y"])],
       /"q" holds quantised integers/,
+    ],
+    [
+      "a range of no bits",
+      [
+        node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        node("Clip", ["q", "z", "z"], ["c"]),
+        node("DequantizeLinear", ["c", "s", "z"], ["y"]),
+      ],
+      /it clips quantised integers to 0 \.\.\. 0/,
     ],
     ["nothing quantised", [node("DequantizeLinear", ["x", "s", "z"], ["y"])], /no QuantizeLinear's output/],
     [

@@ -3,10 +3,10 @@
  * what its integers stand for. On constants (weights, biases) they are evaluated.
  */
 import type { Attributes } from "../../graph/graph.ts";
-import { quant } from "../../graph/operators/quant.ts";
+import { quant, quantRange } from "../../graph/operators/quant.ts";
 import { broadcastIndices, type Constant, commonValue, floatConstant } from "../constant.ts";
 import type { ImportContext } from "../context.ts";
-import type { Units } from "../layout.ts";
+import type { Units, View } from "../layout.ts";
 import { intAttribute } from "../onnx/attributes.ts";
 import { checkScales } from "../onnx/quant-node.ts";
 import type { DataTypeName } from "../onnx/tensor.ts";
@@ -21,6 +21,13 @@ const BITS: Partial<Record<DataTypeName, { bits: number; signed: 0 | 1 }>> = {
   INT16: { bits: 16, signed: 1 },
   UINT16: { bits: 16, signed: 0 },
 };
+
+/** The ranges of integers of 1 to 8 bits. */
+const RANGES = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
+  ([0, 1] as const).flatMap((signed) =>
+    ([0, 1] as const).map((narrow) => ({ bits, signed, narrow, ...quantRange(bits, signed === 1, narrow === 1) })),
+  ),
+);
 
 /** Scale and zero point, one per tensor or per element of an axis, in dimensions that broadcast to the input's. */
 function parametersOf(
@@ -90,4 +97,18 @@ export function importDequantizeLinear(context: ImportContext, onnx: OnnxNode): 
   if (JSON.stringify(units) !== JSON.stringify(own))
     throw new Unsupported("its scale or zero point is not its QuantizeLinear's", "Use the same in both.", "H204");
   context.views.set(onnx.output[0]!, view);
+}
+
+/** Clip between the two: a quantiser of fewer bits, as exporters write it that have no type for them. */
+export function clipIntegers(context: ImportContext, onnx: OnnxNode, view: View, min: number, max: number): void {
+  const made = context.quantized.get(view.tensor);
+  const range = made && min < max ? RANGES.find(({ low, high }) => low === min && high === max) : undefined;
+  if (!range)
+    throw new Unsupported(
+      `it clips quantised integers to ${min} ... ${max}`,
+      "Put it right behind a QuantizeLinear, with the range of a type of 1 to 8 bits.",
+      "H204",
+    );
+  const { bits, signed, narrow } = range;
+  context.emit(onnx, "quant", [made.source], { ...made.attributes, bits, signed, narrow }, view);
 }
