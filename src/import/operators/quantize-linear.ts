@@ -102,8 +102,8 @@ export function importDequantizeLinear(context: ImportContext, onnx: OnnxNode): 
 /** Clip between the two: a quantiser of fewer bits, as exporters write it that have no type for them. */
 export function clipIntegers(context: ImportContext, onnx: OnnxNode, view: View, min: number, max: number): void {
   const made = context.quantized.get(view.tensor);
-  const range = made && min < max ? RANGES.find(({ low, high }) => low === min && high === max) : undefined;
-  if (!range)
+  const range = min < max ? RANGES.find(({ low, high }) => low === min && high === max) : undefined;
+  if (!made || !range)
     throw new Unsupported(
       `it clips quantised integers to ${min} ... ${max}`,
       "Put it right behind a QuantizeLinear, with the range of a type of 1 to 8 bits.",
