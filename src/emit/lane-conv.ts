@@ -10,14 +10,34 @@ import { finishOutputs, OutputWriter } from "./epilogue.ts";
 import { nest } from "./nest.ts";
 import { RowWalker } from "./row-window.ts";
 
-export function emitLaneConv(code: Code, layer: LaneConvLayer, context: EmitContext): Expression {
-  const { blockInputBytes } = layer;
-  const writer = new OutputWriter(code, layer.epilogue, layer.output);
+/** Locals are few: what spreads the weights is free again when the layer is computed. */
+interface Registers {
+  readonly weights: Local;
+  readonly sum: Local;
+  readonly record: Local;
+  /** The activations of a chunk's taps. */
+  readonly held: readonly Local[];
+  /** Sums of a group of outputs. */
+  readonly word: Local;
   /** By how much a group of channels lies behind the first. */
+  readonly input: Local | undefined;
+}
+
+export function emitLaneConv(code: Code, layer: LaneConvLayer, context: EmitContext): Expression {
+  const { blockInputBytes, offsets } = layer;
+  const writer = new OutputWriter(code, layer.epilogue, layer.output);
   const input = blockInputBytes > 0 ? code.pointer() : undefined;
+  const registers: Registers = {
+    weights: code.pointer(),
+    sum: code.pointer(),
+    record: code.pointer(),
+    held: offsets.map(() => code.word()),
+    word: code.word(),
+    input,
+  };
   const blocks = emitBlocks(code, { ...layer, headBytes: layer.recordsBytes }, writer, context, (from, firstRecord) => [
-    ...spread(code, layer, from, context),
-    ...convolve(code, layer, writer, firstRecord, input),
+    ...spread(code, layer, registers, from, context),
+    ...convolve(code, layer, registers, writer, firstRecord),
     ...(input ? [input.advance(blockInputBytes)] : []),
   ]);
   return code.block(...(input ? [input.set(code.i32(0))] : []), ...blocks);
@@ -31,7 +51,13 @@ function chunksOf({ loops }: LaneConvLayer): number {
  * Loads a part's weights behind the end of what they become, and spreads them into words from the beginning on: a word's weights
  * never lie before it.
  */
-function spread(code: Code, layer: LaneConvLayer, from: Local, { loadWeights }: EmitContext): Expression[] {
+function spread(
+  code: Code,
+  layer: LaneConvLayer,
+  { sum: at, weights: to, word: weights }: Registers,
+  from: Local,
+  { loadWeights }: EmitContext,
+): Expression[] {
   const { i64 } = code.module;
   const { lanes, weightBits, weightsSigned, offsets } = layer;
   const words = layer.groups * chunksOf(layer) * offsets.length;
@@ -39,7 +65,6 @@ function spread(code: Code, layer: LaneConvLayer, from: Local, { loadWeights }: 
   const bytes = words * wordBytes;
   const begin = layer.scratch.address + layer.recordsBytes;
   const packed = begin + 8 * words - bytes;
-  const [at, to, weights] = [code.pointer(), code.pointer(), code.word()];
   const shift = (bits: number): Expression => code.i64(BigInt(bits));
   const lane = (index: number): Expression => {
     const top = i64.shl(weights.get, shift(64 - (index + 1) * weightBits));
@@ -64,23 +89,20 @@ function spread(code: Code, layer: LaneConvLayer, from: Local, { loadWeights }: 
 function convolve(
   code: Code,
   layer: LaneConvLayer,
+  registers: Registers,
   writer: OutputWriter,
   firstRecord: Expression,
-  input: Local | undefined,
 ): Expression[] {
   const { i32, memory } = code.module;
   const { map, offsets, loops, epilogue, sums, blockOutputs, strideBytes, scratch, recordsBytes } = layer;
+  const { weights, sum, record, held, input } = registers;
   const [outputs, height, width] = map;
   const rows = new RowWalker(code, layer.window);
   const tap = loops.length > 0 || input ? code.pointer() : rows.pixel;
-  const weights = code.pointer();
-  const sum = code.pointer();
-  const record = code.pointer();
-  const held = offsets.map(() => code.word());
   const chunk = [
     ...held.map((local, t) => local.set(loadWide(code, layer.element, offsets[t]!, tap.get))),
     sum.set(code.i32(sums.address)),
-    code.repeat(layer.groups, sumUp(code, layer, held, weights, sum)),
+    code.repeat(layer.groups, sumUp(code, layer, registers)),
   ];
   const pixel = [
     ...(tap === rows.pixel ? [] : [tap.set(input ? i32.add(rows.pixel.get, input.get) : rows.pixel.get)]),
@@ -109,16 +131,9 @@ function initialSums(code: Code, { lanes, groups }: LaneConvLayer): [Expression,
 }
 
 /** A word of sums: for a group of outputs the products with the held taps, added to what came before. */
-function sumUp(
-  code: Code,
-  { lanes, loops }: LaneConvLayer,
-  held: readonly Local[],
-  weights: Local,
-  sum: Local,
-): Expression[] {
+function sumUp(code: Code, { lanes, loops }: LaneConvLayer, { held, weights, sum, word }: Registers): Expression[] {
   const { i64 } = code.module;
   const { count, bits, seed, whole } = lanes;
-  const word = code.word();
   const several = loops.length > 0;
   const start = Array.from({ length: count }, (_, lane) => BigInt(seed) << BigInt(lane * bits)).reduce((a, b) => a + b);
   const products = held.map((activation, t) =>

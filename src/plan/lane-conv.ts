@@ -13,7 +13,7 @@ import type { LaneConvLayer } from "./sum-layers.ts";
 import { planTapChunks } from "./tap-chunks.ts";
 
 /** Taps whose activations are held in locals at once: a function on a microcontroller has 128 locals, and longer code takes more RAM. */
-const HELD = [64, 48, 32, 24, 16] as const;
+const HELD = [48, 32, 24, 16] as const;
 
 export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
   const conv = matchConv(match, node);
