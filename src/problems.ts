@@ -32,3 +32,20 @@ export function problemsOf(error: HedgeError): readonly Problem[] {
   if (error.problems.length > 0 || error.code === undefined) return error.problems;
   return [{ code: error.code, message: error.message, remedy: error.remedy }];
 }
+
+/** What `stage` comes to; undefined where it is refused, and the refusal in `refused`. */
+export function refusedInto<T>(refused: HedgeError[], stage: () => T): T | undefined {
+  try {
+    return stage();
+  } catch (error) {
+    if (!(error instanceof HedgeError) || error.kind === "usage") throw error;
+    refused.push(error);
+    return undefined;
+  }
+}
+
+/** The only one of several errors, or one that lists them. */
+export function joined(summary: string, errors: readonly HedgeError[]): HedgeError {
+  if (errors.length === 1) return errors[0]!;
+  return problemsError(summary, errors.flatMap(problemsOf), "Change them and export the model again.");
+}

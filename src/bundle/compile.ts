@@ -78,8 +78,8 @@ export async function compileSource(
   const { imported, graph, plan, draft } = named(file, () => {
     const imported = importModel(model, file, options);
     showPass("import", imported.edge);
-    const input = inputOf(imported);
     const graph = runPasses(imported.edge, showPass, notes);
+    const input = inputOf(imported, graph);
     const { kernels, memoryLimit } = options;
     const plan = planModel(graph, { inputLayout: imported.input.layout ?? "CHW", kernels, memoryLimit });
     stage({ kind: "plan", name: "plan", text: () => planText(plan) });

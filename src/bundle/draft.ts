@@ -13,13 +13,17 @@ export const COMPILER = "hedge 0.1.0";
 const STACK_BYTES = 2048;
 const MAX_INPUT_BITS = 16;
 
-/** How a host writes a sample. @throws HedgeError (input) for a model whose input is not quantised to 16 bits at most */
-export function inputOf({ metadata, edge, input }: ImportedModel): ManifestDraft["input"] {
+/**
+ * How a host writes a sample.
+ * @param graph the edge part after all passes, which may have found out what the input's integers are worth
+ * @throws HedgeError (input) for a model whose input is not quantised to 16 bits at most
+ */
+export function inputOf({ metadata, input }: ImportedModel, graph: Graph): ManifestDraft["input"] {
   return {
     name: input.name,
-    shape: [...tensorOf(edge, edge.input).shape],
+    shape: [...tensorOf(graph, graph.input).shape],
     ...(input.layout && { layout: input.layout }),
-    ...(metadata ? pixelsOf(metadata) : integersOf(edge)),
+    ...(metadata ? pixelsOf(metadata) : integersOf(graph)),
   };
 }
 
@@ -53,14 +57,14 @@ function pixelsOf({ input }: HybridMetadata): { pixelZero: number; pixelStep: nu
 }
 
 /** Of a model that says nothing of pixels: the integers of its quantiser. */
-function integersOf(edge: Graph): Pick<ManifestDraft["input"], "pixelZero" | "pixelStep" | "range" | "bytes"> {
-  const { grid } = tensorOf(edge, edge.input);
+function integersOf(graph: Graph): Pick<ManifestDraft["input"], "pixelZero" | "pixelStep" | "range" | "bytes"> {
+  const { grid } = tensorOf(graph, graph.input);
   if (!grid || bitsOf(grid) > MAX_INPUT_BITS)
     throw new HedgeError(
       "input",
       grid
-        ? `The input "${edge.input}" is quantised to ${grid.min} ... ${grid.max}, more than ${MAX_INPUT_BITS} bits.`
-        : `The input "${edge.input}" is not quantised before anything else is done with it.`,
+        ? `The input "${graph.input}" is quantised to ${grid.min} ... ${grid.max}, more than ${MAX_INPUT_BITS} bits.`
+        : `The input "${graph.input}" is not quantised before anything else is done with it.`,
       "Put a Quant of 8 bits behind the input, say what its bytes are worth (--input ZERO:STEP), or calibrate it (--snap).",
       { code: "H110" },
     );

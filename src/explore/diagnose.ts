@@ -1,10 +1,10 @@
 /** All that keeps a model from compiling, at once: each stage is gone through as far as the one before it came. */
 import { inputOf } from "../bundle/draft.ts";
 import type { Problem } from "../diagnostics.ts";
-import { HedgeError } from "../errors.ts";
+import type { HedgeError } from "../errors.ts";
 import { type Graph, producerOf } from "../graph/graph.ts";
 import { UnsupportedNodes } from "../import/build-graph.ts";
-import { type ImportedModel, importModel } from "../import/import.ts";
+import { type ImportedModel, importModel, withInputGrid } from "../import/import.ts";
 import type { ModelFile } from "../import/onnx/model-file.ts";
 import type { OnnxNode } from "../import/onnx/types.ts";
 import type { ImportOptions } from "../import/options.ts";
@@ -14,7 +14,7 @@ import { splitCloud } from "../passes/onnx/extract.ts";
 import type { Plan } from "../plan/plan.ts";
 import { findRefusals, planModel } from "../plan/planner.ts";
 import { problemOf } from "../plan/select.ts";
-import { problemsOf } from "../problems.ts";
+import { problemsOf, refusedInto } from "../problems.ts";
 
 export interface Diagnosis {
   readonly file: string;
@@ -32,25 +32,17 @@ export interface Diagnosis {
 
 /** @throws nothing that is wrong with the model: that is in the result */
 export function diagnose(source: ModelFile, options: ImportOptions = {}): Diagnosis {
-  const problems: Problem[] = [];
   const notes: Notes = [];
-  const attempt = <T>(stage: () => T): T | undefined => {
-    try {
-      return stage();
-    } catch (error) {
-      if (!(error instanceof HedgeError) || error.kind === "usage") throw error;
-      problems.push(...problemsOf(error));
-      return undefined;
-    }
-  };
+  const refused: HedgeError[] = [];
+  const attempt: Attempt = (stage) => refusedInto(refused, stage);
   const { nodes, imported, partial } = importWhatThereIs(source, options, attempt);
-  if (partial) attempt(() => problems.push(...refusalsIn(runPasses(partial))));
+  const more = partial && attempt(() => refusalsIn(runPasses(withInputGrid(partial))));
   const plan = imported && attempt(() => planImported(imported, notes, attempt));
   if (imported?.metadata) attempt(() => checkCloud(source, imported, plan));
   const layers = plan?.layers ?? [];
   return {
     file: source.file,
-    problems,
+    problems: [...refused.flatMap(problemsOf), ...(more ?? [])],
     notes: notes.map(({ message }) => message),
     operators: countBy(nodes, ({ opType = "?" }) => opType),
     layers: countBy(layers, ({ kind }) => kind),
@@ -85,8 +77,8 @@ function importWhatThereIs({ model, file }: ModelFile, options: ImportOptions, a
 }
 
 function planImported(imported: ImportedModel, notes: Notes, attempt: Attempt): Plan {
-  attempt(() => inputOf(imported));
   const graph = runPasses(imported.edge, undefined, notes);
+  attempt(() => inputOf(imported, graph));
   return planModel(graph, { inputLayout: imported.input.layout ?? "CHW" });
 }
 

@@ -141,7 +141,7 @@ function channelsFirst(source: GraphSource, declared: Graph): { edge: Graph; lay
 }
 
 /** The input on the grid of its quantiser, where all that reads it is one quantiser: the host's integers are those. */
-function withInputGrid(graph: Graph): Graph {
+export function withInputGrid(graph: Graph): Graph {
   const grids = consumersOf(graph, graph.input).map(({ op, output }) =>
     op === "quant" ? tensorOf(graph, output).grid : undefined,
   );

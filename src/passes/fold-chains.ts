@@ -5,7 +5,7 @@
  * and rounding mode by construction.
  */
 import { HedgeError } from "../errors.ts";
-import { rewriteGraph } from "../graph/build.ts";
+import { type GraphBuilder, rewriteGraph } from "../graph/build.ts";
 import { type Graph, type Node, numberOr, perChannelOf, tensorOf } from "../graph/graph.ts";
 import { bitsOf, type Grid, isExact, isPowerOfTwo, largestInteger } from "../graph/grid.ts";
 import { operatorOf } from "../graph/operators/index.ts";
@@ -41,7 +41,7 @@ export interface Fold {
 export function foldChains(graph: Graph, notes: Notes = []): Graph {
   const refused: HedgeError[] = [];
   const folded = rewriteGraph(graph, (node, builder) => {
-    const fold = foldOf(graph, node);
+    const fold = foldOf(graph, builder, node);
     const stages = fold && refusedInto(refused, () => (needsTwoStages(fold) ? twoStages(fold) : [lowered(fold)]));
     if (!stages) {
       builder.copy(node, graph);
@@ -66,10 +66,12 @@ function extremes(values: readonly number[]): { min: number; max: number } {
 }
 
 /** What is folded; undefined for nodes that stay as they are. */
-function foldOf(graph: Graph, node: Node): Fold | undefined {
+function foldOf(graph: Graph, builder: GraphBuilder, node: Node): Fold | undefined {
   if (!isQuantiser(node)) return undefined;
   const chain = pointwiseOf(graph, node.inputs[0]!);
-  const { grid, shape } = chain.source;
+  const { name, shape } = chain.source;
+  // Narrower than before, where what makes it has been folded.
+  const { grid } = builder.tensor(name);
   const levels = levelsOf(graph, node);
   if (!grid || !levels || largestInteger(grid) >= MAX_INTEGER || isKernelsOwn(graph, node, chain)) return undefined;
   const uniform = chain.uniform && ["scale", "zero"].every((key) => isSingle(node, key));
@@ -129,7 +131,9 @@ function lowered(fold: Fold): Folded {
       { code: "H302" },
     );
   }
-  const boundaries = boundariesOf(grid, fold.channels, levelsLookedFor(levels), levelFunction(fold, "double"));
+  const looked = levelsLookedFor(levels);
+  const all = looked.length === levels.count - 1;
+  const boundaries = boundariesOf(grid, fold.channels, looked, levelFunction(fold, "double"), all);
   const decided = decidedByRounding(fold, boundaries);
   const cheap = levels.count <= FEW_LEVELS || graph.outputs.includes(quantiser.output);
   const own = thresholdOrElse(cheap) ?? requantOf(fold, boundaries, "exact");
