@@ -30,7 +30,7 @@ describe("a module equals the reference:", () => {
     ["resnet8", "qkeras"],
     ["autoencoder", "qkeras"],
   ])("%s by %s", async (name, flavour) => {
-    expect(await check(name, { flavour })).toContain("lane-conv");
+    expect((await check(name, { flavour })).at(-1)).toBe("outputs");
   });
 
   const depths = [

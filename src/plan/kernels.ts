@@ -1,4 +1,7 @@
-/** The kernels that the planner knows. Those of the first tier compute several nodes at once, those of the second what is left over. */
+/**
+ * The kernels that the planner knows, in tiers: the fastest, which know one pattern; those that compute a layer of any kind with what follows; and
+ * the one for what is left over.
+ */
 import { draftBinaryConv } from "./binary-conv.ts";
 import { draftBipolarConv } from "./bipolar-conv.ts";
 import { draftCopy } from "./copy.ts";
@@ -79,7 +82,8 @@ const copy: Kernel = { name: "copy", draft: draftCopy };
 
 const PORTABLE: Kernels = [
   [gridConv, binaryConv, bipolarConv, exitPool, copy, table],
-  [dense, depthwiseConv, planeConv, laneConv, pointwise, maxPool, averagePool],
+  [dense, depthwiseConv, planeConv, laneConv, maxPool, averagePool],
+  [pointwise],
 ];
 
 export const KERNELS: Readonly<Record<KernelProfile, Kernels>> = {

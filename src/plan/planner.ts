@@ -19,6 +19,8 @@ const SLICE_ALIGNMENT = 8;
 const PAGE_BYTES = 65536;
 /** Pages that a module may have. */
 const MAX_PAGES = 4;
+/** Nodes of the largest graph that is planned: hundreds of layers, and far from what would take minutes. */
+const MAX_NODES = 4096;
 
 export interface PlanOptions {
   /** Bytes of linear memory that the module may use: one page where nothing else is said, four at most. */
@@ -35,6 +37,7 @@ export interface PlanOptions {
  */
 export function planModel(graph: Graph, options: PlanOptions = {}): Plan {
   const { memoryLimit = PAGE_BYTES, inputLayout = "CHW", kernels = "portable" } = options;
+  checkSize(graph);
   const match = new Matcher(graph, inputLayout);
   const tables = entropyTables();
   const ending = draftEndings(match, { offset: 0, bytes: tables.length }, kernels);
@@ -94,6 +97,14 @@ function itemOf(match: Matcher, draft: Draft): Item {
   const readsInput = draft.buffers.some(({ name }) => match.bufferOf(name).root === INPUT_BUFFER);
   const reads = [...readsOf(match, draft), ...(readsInput ? [INPUT_BUFFER] : [])];
   return { draft, makes: draft.name, reads, overwrites };
+}
+
+function checkSize({ nodes }: Graph): void {
+  if (nodes.length > MAX_NODES)
+    noKernel(
+      `The part for the device has ${nodes.length} nodes, and ${MAX_NODES} are the most that are planned`,
+      "Cut the model earlier, or export it with fewer operators.",
+    );
 }
 
 function checkMemory(drafts: readonly Draft[], bytes: number, limit: number): void {

@@ -11,7 +11,7 @@ import { type Draft, INPUT_BUFFER } from "./draft.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Matcher } from "./matcher.ts";
 
-/** Kernels in two tiers: those of the second make a tensor only where all of the first refuse. */
+/** Kernels in tiers: those of a later one make a tensor only where all before refuse. */
 export type Kernels = readonly (readonly Kernel[])[];
 
 /** Why a tensor cannot be made. */
@@ -102,7 +102,7 @@ export class Selection {
     const refusals: Refusal[] = [];
     this.#walk((tensor, { best, candidates, reasons, beyond }) => {
       if (best) return best.reads;
-      // A kernel of the second tier needs a tensor that cannot be made; those of the first know why they do not help.
+      // A kernel of a later tier needs a tensor that cannot be made; those before know why they do not help.
       if (candidates.length > 0 && reasons.length === 0) return candidates[0]!.reads;
       const node = this.match.producer(tensor) ?? this.match.graph.nodes[0]!;
       refusals.push({ tensor, node, reasons });
@@ -121,7 +121,8 @@ export class Selection {
     const reasons: { kernel: string; error: HedgeError }[] = [];
     for (const tier of kernels) {
       if (candidates.length > 0) break;
-      const known = reasons.length > 0;
+      // Those of the last know least of what a layer was meant to be.
+      const known = reasons.length > 0 && tier === kernels.at(-1);
       for (const kernel of tier)
         try {
           const draft = kernel.draft(this.match, node);
