@@ -3,7 +3,7 @@
  * channels and levels at once, so that accumulators of 30 bits cost no more than thirty evaluations.
  */
 import type { Grid } from "../graph/grid.ts";
-import type { Steps } from "./fit-requant.ts";
+import type { Point, Steps } from "./fit-requant.ts";
 
 /** The level of each integer: [channels, count] -> [channels, count]. */
 export type LevelFunction = (integers: Float64Array) => Float64Array;
@@ -24,13 +24,17 @@ export interface ChannelBoundaries {
   readonly highest: number;
   /** For each of the levels the smallest p that reaches it, or max + 1. */
   readonly reached: Float64Array;
+  /** Where not all levels were looked for: the level on both sides of each boundary. */
+  readonly samples?: readonly Point[];
 }
 
+/** @param levels all of them or, of functions of very many, some: then their boundaries' surroundings are looked at, too */
 export function boundariesOf(
   grid: Grid,
   channels: number,
   levels: readonly number[],
   levelOf: LevelFunction,
+  all = true,
 ): Boundaries {
   const ends = levelOf(Float64Array.from({ length: 2 * channels }, (_, i) => (i % 2 === 0 ? grid.min : grid.max)));
   const frames = Array.from({ length: channels }, (_, c) => {
@@ -44,10 +48,20 @@ export function boundariesOf(
   search.run([0, levels.length - 1]);
   search.guess();
   search.run(levels.keys());
-  return { levels, channels: frames.map((frame, c) => ({ ...frame, reached: search.reached(c) })) };
+  const found = frames.map((frame, c) => ({ ...frame, reached: search.reached(c) }));
+  return { levels, channels: all ? found : sampled(found, levelOf) };
 }
 
-type Frame = Omit<ChannelBoundaries, "reached">;
+function sampled(channels: readonly ChannelBoundaries[], levelOf: LevelFunction): ChannelBoundaries[] {
+  const points = channels.map(({ reached, min, max }) =>
+    [...reached].flatMap((p) => [p - 1, p]).map((p) => Math.min(Math.max(p, min), max)),
+  );
+  const level = levelOf(Float64Array.from(points.flatMap((own, c) => own.map((p) => (channels[c]!.rising ? p : -p)))));
+  let at = 0;
+  return channels.map((channel, c) => ({ ...channel, samples: points[c]!.map((p) => ({ p, level: level[at++]! })) }));
+}
+
+type Frame = Omit<ChannelBoundaries, "reached" | "samples">;
 
 /** Brackets around all boundaries at once: the level is not reached below `low`, and is at `high`. */
 class Search {
@@ -150,7 +164,13 @@ export function levelRange({ channels }: Boundaries): { low: number; high: numbe
 /** What a line per channel, clipped to the range of levels, has to keep to. */
 export function stepsOf(boundaries: Boundaries): Steps[] {
   const { low, high } = levelRange(boundaries);
-  return boundaries.channels.map(({ min, max, lowest, highest, reached }) => {
+  return boundaries.channels.map(({ min, max, lowest, highest, reached, samples }) => {
+    // At the ends of the range the clip does the rest.
+    if (samples)
+      return {
+        from: samples.filter((point) => point.level > low),
+        below: samples.filter((point) => point.level < high).map(({ p, level }) => ({ p, level: level + 1 })),
+      };
     const from = lowest > low ? [{ p: min, level: lowest }] : [];
     const below = highest < high ? [{ p: max, level: highest + 1 }] : [];
     for (const [i, level] of boundaries.levels.entries()) {

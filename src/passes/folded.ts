@@ -75,7 +75,10 @@ export function requantOf(fold: Fold, boundaries: Boundaries, wanted: "exact" | 
     const first = sampled ? own() : undefined;
     if (first) return requant(first, range, first.rounding, first.zero);
     const fit = fitLines(steps);
-    if (fit && fits(fit)) return requant(affine(fit, boundaries, levels.offset), range, "FLOOR", 0);
+    if (fit && fits(fit)) {
+      const note = `Of the ${levels.count - 1} boundaries between levels of "${quantiser.name}" ${boundaries.levels.length} were compared.`;
+      return { ...requant(affine(fit, boundaries, levels.offset), range, "FLOOR", 0), ...(sampled && { note }) };
+    }
     const last = own();
     return last && requant(last, range, last.rounding, last.zero);
   }
