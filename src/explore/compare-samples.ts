@@ -1,6 +1,8 @@
 /** Samples to compare a model on: files, or random ones where there are none. */
 import type { Manifest } from "../bundle/manifest.ts";
+import { elementCount } from "../graph/graph.ts";
 import { randomFrom } from "../zoo/random.ts";
+import { inputRange, packInput } from "./input-bytes.ts";
 import { readSample } from "./sample-file.ts";
 import { readSamples } from "./samples.ts";
 
@@ -13,8 +15,7 @@ export async function compareSamples(
   manifest: Manifest,
   { count, seed }: { count: number; seed: number },
 ): Promise<Int8Array[]> {
-  if (paths.length === 0)
-    return Array.from({ length: count }, (_, i) => randomSample(manifest.module.inputBytes, seed + i));
+  if (paths.length === 0) return Array.from({ length: count }, (_, i) => randomSample(manifest.input, seed + i));
   const samples: Int8Array[] = [];
   for (const path of paths) {
     if (path.endsWith(".bin")) samples.push(...(await readSamples(path, manifest, count)).images);
@@ -23,13 +24,16 @@ export async function compareSamples(
   return samples;
 }
 
-/** A random walk over the signed bytes: neighbours are alike, as in images and signals, and all values occur. */
-function randomSample(size: number, seed: number): Int8Array {
+/** A random walk over the input's integers: neighbours are alike, as in images and signals, and all values occur. */
+function randomSample(input: Manifest["input"], seed: number): Int8Array {
   const random = randomFrom(seed);
-  let level = 0;
-  return Int8Array.from({ length: size }, () => {
-    level += Math.round((random() - 0.5) * 80);
-    if (level > 127 || level < -128) level = Math.round((random() - 0.5) * 255);
+  const [low, high] = inputRange(input);
+  const span = high - low;
+  let level = Math.round((low + high) / 2);
+  const walk = Array.from({ length: elementCount(input.shape) }, () => {
+    level += Math.round((random() - 0.5) * 0.3 * span);
+    if (level > high || level < low) level = Math.round(low + random() * span);
     return level;
   });
+  return packInput(walk, input);
 }
