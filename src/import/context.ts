@@ -136,6 +136,7 @@ export class ImportContext {
   /** Adds a constant under this name or, where another node uses the name for another view of the same data, a longer one. */
   addConstant(name: string, shape: readonly number[], values: Float64Array, grid?: Grid): string {
     for (let free = name; ; free += "'") {
+      if (!this.constants.has(free) && this.options.names.has(free)) continue;
       const known: Tensor | undefined = this.builder.has(free) ? this.builder.tensor(free) : undefined;
       if (known === undefined) return this.builder.constant(free, shape, values, grid);
       const same =

@@ -161,6 +161,30 @@ describe("an edge-only model", () => {
   });
 });
 
+it("helpers take no name that the file uses", () => {
+  const quantised = [
+    node("Quant", ["w", "s", "z", "b"], ["q"]),
+    node("MatMul", ["x", "q"], ["m"]),
+    node("Relu", ["m"], ["q.scales"]),
+    node("Relu", ["q.scales"], ["m.product"]),
+    node("Relu", ["m.product"], ["y"]),
+  ];
+  const initializers = [
+    floats("w", [2, 2], [1, 2, 3, 4]),
+    floats("s", [1, 2], [0.5, 0.3]),
+    floats("z", [], [0]),
+    floats("b", [], [4]),
+  ];
+  const { edge } = importModel(smallModel({ nodes: quantised, dims: [1, 2], initializers }), "m.onnx");
+  expect(edge.nodes.map(({ inputs, output }) => [...inputs, output].join())).toEqual([
+    "x,q.integers,m.product'",
+    "m.product',q.scales',m",
+    "m,q.scales",
+    "q.scales,m.product",
+    "m.product,y",
+  ]);
+});
+
 describe("nodes that do not compile", () => {
   const nodes = [
     node("Relu", ["x"], ["a"]),
