@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +21,8 @@ export interface RunnerBuild {
   /** Flags beside FLAGS. */
   readonly flags: readonly string[];
   readonly defines: readonly string[];
+  /** Flags for wasm3's operations only, which its compiler's file holds. */
+  readonly operationFlags?: readonly string[];
   /** wasm3's C sources, when not the installed ones. */
   readonly wasm3?: string;
   /** C sources beside the runner's, the native kernels' and wasm3's. */
@@ -34,7 +36,10 @@ export const MCU_DEFINES = [
   "d_m3VerboseErrorMessages=0",
   "d_m3CascadedOpcodes=0",
 ];
-const WASM3_FILES = ["bind", "code", "compile", "core", "env", "exec", "function", "info", "module", "parse"];
+const WASM3_FILES = ["bind", "code", "core", "env", "exec", "function", "info", "module", "parse"].map(
+  (name) => `m3_${name}.c`,
+);
+const OPERATIONS = "m3_compile.c";
 export const FLAGS = [
   "-O3",
   // Each operation of wasm3 is a C function that tail-calls the next.
@@ -110,9 +115,13 @@ export async function buildRunner(build: RunnerBuild): Promise<string> {
   const unfinished = `${program}.${process.pid}`;
   const defines = build.defines.map((define) => `-D${define}`);
   const includes = [wasm3, bench, kernels].map((path) => `-I${path}`);
-  const files = [...sources, ...WASM3_FILES.map((name) => join(wasm3, `m3_${name}.c`))];
-  const args = [...FLAGS, ...build.flags, ...defines, ...includes, "-o", unfinished, ...files, "-lm"];
-  await tool(build.compiler, args, build.debianPackage);
+  const flags = [...FLAGS, ...build.flags, ...defines, ...includes];
+  const operations = `${unfinished}.o`;
+  const operationFlags = [...flags, ...(build.operationFlags ?? []), "-c", join(wasm3, OPERATIONS), "-o", operations];
+  await tool(build.compiler, operationFlags, build.debianPackage);
+  const files = [...sources, ...WASM3_FILES.map((name) => join(wasm3, name)), operations];
+  await tool(build.compiler, [...flags, "-o", unfinished, ...files, "-lm"], build.debianPackage);
+  await rm(operations);
   await rename(unfinished, program);
   return program;
 }

@@ -24,7 +24,11 @@ const TUNED = { ...ARM_BUILD, name: "arm-tuned", defines: [...ARM_BUILD.defines,
 const MACHINES = {
   x86: { prefix: "", flags: [], object: compileStock },
   x86Popcnt: { prefix: "", flags: ["-mpopcnt"], object: compileStock },
-  arm: { prefix: "arm-none-eabi-", flags: [...ARM_FLAGS, ...defines(ARM_BUILD)], object: compileStock },
+  arm: {
+    prefix: "arm-none-eabi-",
+    flags: [...ARM_FLAGS, ...ARM_BUILD.operationFlags, ...defines(ARM_BUILD)],
+    object: compileStock,
+  },
   armTuned: {
     prefix: "arm-none-eabi-",
     flags: ARM_FLAGS,

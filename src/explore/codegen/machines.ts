@@ -13,6 +13,9 @@ export const ARM_BUILD: Omit<RunnerBuild, "name"> = {
   compiler: "arm-none-eabi-gcc",
   debianPackage: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
   flags: ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=soft", "--specs=rdimon.specs", "-T", sourceFile("board.ld")],
+  // An operation is a few instructions long and has few registers to work with: what is loaded as early as can be has to be saved first, and
+  // addresses that step along need a copy. Without these two optimisations operations are 6 % shorter.
+  operationFlags: ["-fno-schedule-insns", "-fno-auto-inc-dec"],
   defines: [...MCU_DEFINES, "d_m3MaxConstantTableSize=64", "d_m3HasFloat=0"],
   sources: [sourceFile("board.c")],
 };

@@ -105,7 +105,11 @@ export async function copyPatched(source: string, folder: string): Promise<void>
 }
 
 async function compileOperations(folder: string, build: RunnerBuild): Promise<void> {
-  const { compiler, debianPackage, flags, defines } = build;
+  const { compiler, debianPackage, flags, operationFlags = [], defines } = build;
   const files = ["-c", join(folder, "operations.c"), "-o", join(folder, "operations.o")];
-  await tool(compiler, [...FLAGS, ...flags, ...defines.map((define) => `-D${define}`), ...files], debianPackage);
+  await tool(
+    compiler,
+    [...FLAGS, ...flags, ...operationFlags, ...defines.map((define) => `-D${define}`), ...files],
+    debianPackage,
+  );
 }
