@@ -10,7 +10,7 @@ import { type Draft, noKernel } from "./draft.ts";
 import type { Element } from "./element.ts";
 import type { EpilogueDraft, RawSum } from "./epilogue.ts";
 import type { Matcher } from "./matcher.ts";
-import { elementOffsets, type View } from "./view.ts";
+import { elementOffsets, type View, wholeTensor } from "./view.ts";
 
 export type Range = Pick<Grid, "min" | "max">;
 type Triple = readonly [number, number, number];
@@ -129,9 +129,14 @@ function accumulatorOf(match: Matcher, root: Node, x: Tensor, weight: Tensor): {
 }
 
 function mapInput(match: Matcher, x: Tensor, root: Node): MatchedConv["input"] {
+  if (x.shape.length !== 3) return noKernel(`Node "${root.name}" (${root.op}) reads no feature map`);
   const view = match.view(x.name);
-  if (view.dims.length !== 3) return noKernel(`Node "${root.name}" (${root.op}) reads no feature map`);
-  return view as MatchedConv["input"];
+  const [channels, , width] = x.shape as Triple;
+  const [channelStride, , pixelStride] = view.strides as Triple;
+  const innermost = (channels === 1 || channelStride === 1) && (width === 1 || pixelStride >= channels);
+  const planar = width === 1 || pixelStride === 1;
+  // Elements in any other order are copied first.
+  return (innermost || planar ? view : wholeTensor(x.name, x.shape)) as MatchedConv["input"];
 }
 
 /** A vector as a map of one pixel, and for each of its elements in memory which one it is. */
