@@ -37,6 +37,7 @@ describe("an analysis", () => {
     expect(macs.binary + macs.lowBit + macs.byte).toBe(bundle.manifest.layers.reduce((n, row) => n + row.macs, 0));
     expect(sum((layer) => layer.instructions!.arm)).toBe(instructions!.arm);
     expect(flash.total).toBe(bundle.edgeWasm.length + bundle.weights.length);
+    expect(analysis.stackBytes).toBeLessThanOrEqual(bundle.manifest.module.stackBytes);
     expect(ram.total).toBe(ram.linear + ram.stack + ram.code + ram.structures);
     // Every function runs in some step, so that all code is charged to a layer; pages and stubs are left.
     expect(sum((layer) => layer.metacodeBytes)).toBeLessThanOrEqual(ram.code);

@@ -38,6 +38,8 @@ export interface Analysis {
   readonly macs: MacsByKind;
   /** What wasm3 takes of a 32-bit device's heap. */
   readonly ram: Wasm3Heap;
+  /** Of wasm3's value stack, what the module truly needs. */
+  readonly stackBytes: number;
   readonly flash: { readonly module: number; readonly weights: number; readonly total: number };
   readonly instructions: Instructions | undefined;
   readonly energyPicojoules: number;
@@ -80,6 +82,7 @@ export function analyzeBundle(bundle: Bundle, plan?: Plan): Analysis {
     layers,
     macs: layers.map((layer) => layer.macs).reduce(addMacs, NO_MACS),
     ram: wasm3Heap(code, metacode, MCU_BUILD, manifest.module),
+    stackBytes: metacode.stackBytes,
     flash: { ...flash, total: flash.module + flash.weights },
     instructions: native ? undefined : steps.map((each) => each.instructions).reduce(addInstructions, NO_INSTRUCTIONS),
     energyPicojoules: layers.reduce((sum, layer) => sum + layer.energyPicojoules, 0),

@@ -32,14 +32,14 @@ export function layerCells({ macs, instructions, ...layer }: LayerAnalysis): (st
 }
 
 export function totalLines(analysis: Analysis, board: Board | undefined): string[] {
-  const { name, digest, macs, ram, flash, instructions, energyPicojoules } = analysis;
+  const { name, digest, macs, ram, stackBytes, flash, instructions, energyPicojoules } = analysis;
   const budget = board && budgetOf(board);
   const share = (bytes: number, of: number | undefined): string =>
     of === undefined ? "" : `, ${((100 * bytes) / of).toFixed(0)} % of the ${of} that ${board!.name} has left`;
   return [
     `${name}  ${digest.slice(0, 16)}`,
     `MACs          ${macs.binary.toLocaleString("en")} binary, ${macs.lowBit.toLocaleString("en")} low-bit, ${macs.byte.toLocaleString("en")} 8-bit`,
-    `RAM           ${ram.total} B = linear memory ${ram.linear} + code ${ram.code} + wasm3's stack ${ram.stack} and structures ${ram.structures}${share(ram.total, budget?.ram)}`,
+    `RAM           ${ram.total} B = linear memory ${ram.linear} + code ${ram.code} + wasm3's stack ${ram.stack} (${stackBytes} needed) and structures ${ram.structures}${share(ram.total, budget?.ram)}`,
     `flash         ${flash.total} B = module ${flash.module} + weights ${flash.weights}${share(flash.total, budget?.flash)}`,
     `instructions  ${instructionsText(instructions, board)}`,
     `energy        ${(energyPicojoules / 1e6).toFixed(2)} uJ by the table of the CDHNN paper, communication not counted`,

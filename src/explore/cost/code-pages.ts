@@ -8,12 +8,16 @@ export interface Wasm3Build {
   readonly pageBytes: number;
   /** `d_m3MaxConstantTableSize`, in slots of 32 bits. */
   readonly constantSlots: number;
+  /** `d_m3MaxFunctionStackHeight`: parameters, locals and operands of a function. */
+  readonly values: number;
+  /** `d_m3MaxFunctionSlots`, of 32 bits. */
+  readonly slots: number;
 }
 
 /** Firmware for a microcontroller. */
-export const MCU_BUILD: Wasm3Build = { wordBytes: 4, pageBytes: 1024, constantSlots: 64 };
+export const MCU_BUILD: Wasm3Build = { wordBytes: 4, pageBytes: 1024, constantSlots: 64, values: 128, slots: 256 };
 /** The build that @aspect/wasm3 is, on a 64-bit host. */
-export const HOST_BUILD: Wasm3Build = { wordBytes: 8, pageBytes: 4096, constantSlots: 120 };
+export const HOST_BUILD: Wasm3Build = { wordBytes: 8, pageBytes: 4096, constantSlots: 120, values: 1000, slots: 4000 };
 
 /** Free words below which a page counts as full. */
 const FULL = 6;

@@ -7,14 +7,14 @@ import { hybridModel, smallShape } from "../../zoo/hybrid.ts";
 import { randomFrom } from "../../zoo/random.ts";
 import { zooModel } from "../../zoo/zoo.ts";
 import { measureWasm3 } from "../wasm3-cost.ts";
-import type { Wasm3Build } from "./code-pages.ts";
+import { MCU_BUILD, type Wasm3Build } from "./code-pages.ts";
 import { estimateInstructions } from "./estimate.ts";
 import { wasm3Heap } from "./heap.ts";
 import { compileMetacode } from "./metacode.ts";
 import { decodeWasm } from "./wasm-code.ts";
 
 /** The counted program: firmware's limits, with words of this host. */
-const COUNTED_BUILD: Wasm3Build = { wordBytes: 8, pageBytes: 1024, constantSlots: 120 };
+const COUNTED_BUILD: Wasm3Build = { ...MCU_BUILD, wordBytes: 8, constantSlots: 120 };
 /** What is left over of a free block stays with the one that is taken from it, when it is too small to be a block. */
 const SMALLEST_BLOCK = 32;
 

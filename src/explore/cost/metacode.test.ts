@@ -3,7 +3,7 @@ import { load } from "@aspect/wasm3";
 import binaryen from "binaryen";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { HOST_BUILD } from "./code-pages.ts";
+import { HOST_BUILD, MCU_BUILD } from "./code-pages.ts";
 import { compileMetacode } from "./metacode.ts";
 import { decodeWasm } from "./wasm-code.ts";
 
@@ -61,6 +61,37 @@ it.each([
   ],
 ])("%s", (_, body) => {
   expectSameCode(assemble(`(func (export "f") (param $a i32) (param $b i32) (result i32) (local $x i64) ${body})`));
+});
+
+it("the value stack: what a call needs with what it calls, and not a slot less", () => {
+  const bytes = assemble(`
+    (func $leaf (param $n i64) (result i64) (local $a i64) (local $b i64)
+      (local.set $a (i64.mul (local.get $n) (local.get $n)))
+      (local.set $b (i64.add (local.get $a) (i64.const 3)))
+      (i64.xor (local.get $a) (local.get $b)))
+    (func $middle (param $n i64) (result i64) (local $kept i64)
+      (local.set $kept (call $leaf (local.get $n)))
+      (i64.add (local.get $kept) (call $leaf (i64.add (local.get $kept) (i64.const 9)))))
+    (func (export "f") (result i32)
+      (i32.add (i32.const 5) (i32.wrap_i64 (i64.sub (call $middle (i64.const 4)) (call $leaf (i64.const 2))))))`);
+  const { stackBytes } = compileMetacode(decodeWasm(bytes), HOST_BUILD);
+  const run = (limit: number): unknown => {
+    const instance = load(bytes, { stackBytes: limit, imports: { hedge: { load_weights: () => undefined } } });
+    try {
+      return instance.call("f");
+    } finally {
+      instance.free();
+    }
+  };
+  expect(run(stackBytes)).toBe(run(65536));
+  expect(() => run(stackBytes - 4)).toThrow(expect.objectContaining({ code: "trap-stack-overflow" }));
+});
+
+it("refuses what firmware's wasm3 would: more values than it gives a function", () => {
+  const locals = (count: number) => assemble(`(func (export "f") ${"(local i64) ".repeat(count)})`);
+  expect(compileMetacode(decodeWasm(locals(127)), MCU_BUILD).words).toBeGreaterThan(0);
+  expect(() => compileMetacode(decodeWasm(locals(129)), MCU_BUILD)).toThrow("more than the 128 values");
+  expectSameCode(locals(129));
 });
 
 function constants(count: number): string {

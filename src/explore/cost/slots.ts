@@ -1,4 +1,5 @@
 /** The value stack of a function as wasm3's compiler tracks it: which slots hold what, and what is in the register. */
+import type { Wasm3Build } from "./code-pages.ts";
 import { OP, type ValueType, type WasmFunction } from "./wasm-code.ts";
 
 /** Where a value lies. */
@@ -11,7 +12,6 @@ export interface Place {
 const REGISTER = -1;
 /** Arguments and results have 64 bits each, whatever their type. */
 const ARGUMENT_SLOTS = 2;
-const MAX_SLOTS = 4096;
 
 export class Slots {
   /** Values on the stack; parameters and locals are its lowest. */
@@ -22,7 +22,7 @@ export class Slots {
   most = 0;
   readonly #stack: { slot: number; type: ValueType }[] = [];
   /** How many values refer to a slot. Eight bits, as wasm3 has: a preserved i64 counts its second slot once too often. */
-  readonly #uses = new Uint8Array(MAX_SLOTS);
+  readonly #uses: Uint8Array;
   readonly #firstConstant: number;
   readonly #constants: Uint32Array;
   #constantsEnd: number;
@@ -31,8 +31,14 @@ export class Slots {
   /** Height of the value in the register. */
   #register: number | undefined;
 
-  constructor(body: WasmFunction, bytes: Uint8Array, constantSlots: number) {
+  /** @throws RangeError when the function needs more than that build of wasm3 allows */
+  constructor(
+    body: WasmFunction,
+    bytes: Uint8Array,
+    private readonly build: Wasm3Build,
+  ) {
     const { params, results } = body.type;
+    this.#uses = new Uint8Array(build.slots);
     let end = ARGUMENT_SLOTS * results.length;
     this.#uses.fill(1, 0, end);
     for (const type of params) {
@@ -45,7 +51,8 @@ export class Slots {
     for (const type of body.locals) this.pushAllocated(type);
     this.locals = this.height;
     this.#firstConstant = this.#constantsEnd = this.#maxUsed();
-    const reserved = reserveConstants(body, bytes, constantSlots);
+    const reserved = reserveConstants(body, bytes, build.constantSlots);
+    if (this.#firstConstant + reserved >= build.slots) throw this.#tooMany();
     this.#constants = new Uint32Array(reserved);
     this.#firstDynamic = this.#firstConstant + reserved;
     this.most = this.#usedEnd = this.#firstDynamic;
@@ -129,6 +136,7 @@ export class Slots {
   }
 
   #push(slot: number, type: ValueType): void {
+    if (this.height >= this.build.values) throw this.#tooMany();
     this.#stack[this.height++] = { slot, type };
   }
 
@@ -144,9 +152,14 @@ export class Slots {
   }
 
   #allocate(type: ValueType): number {
-    const slot = this.#free(type, this.#firstDynamic, MAX_SLOTS);
-    if (slot === undefined) throw new RangeError("the function needs more slots than wasm3 has");
+    const slot = this.#free(type, this.#firstDynamic, this.build.slots);
+    if (slot === undefined) throw this.#tooMany();
     return slot;
+  }
+
+  #tooMany(): RangeError {
+    const { values, slots } = this.build;
+    return new RangeError(`a function needs more than the ${values} values or ${slots} slots that wasm3 gives it`);
   }
 
   #free(type: ValueType, from: number, to: number): number | undefined {
