@@ -54,27 +54,34 @@ export class OutputWriter {
 
   /**
    * Finishes one output.
-   * @param raw the kernel's sum, an i32
+   * @param raw the kernel's sum, an i32, or an i64 that one holds
    * @param record where the channel's record lies: `offset` bytes behind the local
    * @param ahead which output, counted from where the writer is
    */
-  store(raw: Expression, record: Local, offset: number, ahead = 0): Expression[] {
+  store(raw: Expression | { readonly i64: Expression }, record: Local, offset: number, ahead = 0): Expression[] {
     const { element, quantiser } = this.epilogue;
-    const v = this.#affine(raw, record, offset, ahead);
+    const v = this.#affine(this.#widened(raw), record, offset, ahead);
     const finished =
       quantiser.kind === "levels" ? this.#level(v, quantiser, record, offset) : this.#round(v, quantiser);
     const address = this.output.address + ahead * element.bytes;
     return [...finished, storeElement(this.code, element, address, this.position, this.#value.get)];
   }
 
-  /** v = raw * multiplier + base + shortcut * factor: an i64 where the epilogue is wide. */
-  #affine(raw: Expression, record: Local, offset: number, ahead: number): Expression {
+  /** A sum in the width of the epilogue's arithmetic. */
+  #widened(raw: Expression | { readonly i64: Expression }): Expression {
+    const { i32, i64 } = this.code.module;
+    if (typeof raw === "object") return this.epilogue.wide ? raw.i64 : i32.wrap(raw.i64);
+    return this.epilogue.wide ? i64.extend_s(raw) : raw;
+  }
+
+  /** v = sum * multiplier + base + shortcut * factor: an i64 where the epilogue is wide. */
+  #affine(sum: Expression, record: Local, offset: number, ahead: number): Expression {
     const { wide, multiplierAt, baseAt, shortcut } = this.epilogue;
     const { i32, i64 } = this.code.module;
     const number = (at: number): Expression =>
       wide ? i64.load(offset + at, 1, record.get) : i32.load(offset + at, 1, record.get);
     const [add, mul] = wide ? [i64.add, i64.mul] : [i32.add, i32.mul];
-    let v = wide ? i64.extend_s(raw) : raw;
+    let v = sum;
     if (multiplierAt !== undefined) v = mul(number(multiplierAt), v);
     if (baseAt !== undefined) v = add(number(baseAt), v);
     if (!shortcut) return v;

@@ -1,6 +1,6 @@
 /** Convolution in SWAR lanes: one 64-bit multiplication is a product for each of several output channels. */
 import type { Element } from "../plan/element.ts";
-import { packedBytes } from "../plan/lanes.ts";
+import { type Lanes, packedBytes } from "../plan/lanes.ts";
 import type { LaneConvLayer } from "../plan/sum-layers.ts";
 import { emitBlocks } from "./blocks.ts";
 import type { Code, Expression, Local } from "./code.ts";
@@ -99,23 +99,89 @@ function convolve(
   const [outputs, height, width] = map;
   const rows = new RowWalker(code, layer.window);
   const tap = loops.length > 0 || input ? code.pointer() : rows.pixel;
-  const chunk = [
-    ...held.map((local, t) => local.set(loadWide(code, layer.element, offsets[t]!, tap.get))),
-    sum.set(code.i32(sums.address)),
-    code.repeat(layer.groups, sumUp(code, layer, registers)),
-  ];
-  const pixel = [
+  const hold = held.map((local, t) => local.set(loadWide(code, layer.element, offsets[t]!, tap.get)));
+  const start = [
     ...(tap === rows.pixel ? [] : [tap.set(input ? i32.add(rows.pixel.get, input.get) : rows.pixel.get)]),
-    ...(loops.length > 0 ? [memory.fill(code.i32(sums.address), ...initialSums(code, layer))] : []),
     weights.set(code.i32(scratch.address + recordsBytes)),
-    ...nest(code, tap, loops, chunk),
+  ];
+  const inChunks = (): Expression[] => [
+    memory.fill(code.i32(sums.address), ...initialSums(code, layer)),
+    ...nest(code, tap, loops, [
+      ...hold,
+      sum.set(code.i32(sums.address)),
+      code.repeat(layer.groups, addUp(code, layer, registers)),
+    ]),
     sum.set(code.i32(sums.address)),
     record.set(firstRecord),
     finishOutputs(code, writer, epilogue, { count: blockOutputs, sum, element: sumElement(layer), record }),
     ...writer.advance(outputs - blockOutputs),
-    rows.pixel.advance(strideBytes),
   ];
+  const atOnce = (): Expression[] => [
+    ...hold,
+    record.set(firstRecord),
+    ...finishGroups(code, layer, registers, writer),
+    ...writer.advance(outputs),
+  ];
+  const pixel = [...start, ...(loops.length > 0 ? inChunks() : atOnce()), rows.pixel.advance(strideBytes)];
   return [...rows.start(), code.repeat(height, [...rows.enterRow(), code.repeat(width, pixel)])];
+}
+
+/** Multiplies a group's weights with the held activations. */
+function multiply(code: Code, { held, weights, word }: Registers): Expression[] {
+  const { i64 } = code.module;
+  return held.map((activation, t) =>
+    word.set(i64.add(i64.mul(i64.load(8 * t, 8, weights.get), activation.get), word.get)),
+  );
+}
+
+function initialWord({ count, bits, seed }: Lanes): bigint {
+  return Array.from({ length: count }, (_, lane) => BigInt(seed) << BigInt(lane * bits)).reduce((a, b) => a + b);
+}
+
+function laneOf(code: Code, { count, bits }: Lanes, word: Local, lane: number): Expression {
+  const { i64 } = code.module;
+  const moved = lane === 0 ? word.get : i64.shr_u(word.get, code.i64(BigInt(lane * bits)));
+  // Nothing is above the top lane: bits that lanes leave over are zero, as the sum of all lanes is below them.
+  return lane === count - 1 ? moved : i64.and(moved, code.i64((1n << BigInt(bits)) - 1n));
+}
+
+/**
+ * All taps at once: each group's outputs are finished as soon as it is summed up. Where groups do not divide the outputs evenly, the last
+ * one begins early, and computes some outputs again: a second round of the same loop, behind a step back. The writer ends where
+ * it began.
+ */
+function finishGroups(
+  code: Code,
+  { lanes, groups, blockOutputs, epilogue, offsets, scratch, recordsBytes }: LaneConvLayer,
+  registers: Registers,
+  writer: OutputWriter,
+): Expression[] {
+  const { weights, record, word } = registers;
+  const { recordBytes } = epilogue;
+  const stored = Math.min(lanes.count, blockOutputs);
+  const groupBytes = 8 * offsets.length;
+  const back = blockOutputs - groups * stored;
+  const rounds = back === 0 ? 1 : 2;
+  const firstRound = rounds === 1 ? groups : groups - 1;
+  const end = code.pointer();
+  const group = [
+    word.set(code.i64(initialWord(lanes))),
+    ...multiply(code, registers),
+    ...Array.from({ length: stored }, (_, lane) =>
+      writer.store({ i64: laneOf(code, lanes, word, lane) }, record, lane * recordBytes, lane),
+    ).flat(),
+    ...writer.advance(stored),
+    ...(recordBytes > 0 ? [record.advance(stored * recordBytes)] : []),
+    weights.advance(groupBytes),
+  ];
+  return [
+    end.set(code.i32(scratch.address + recordsBytes + firstRound * groupBytes)),
+    code.repeat(rounds, [
+      code.untilReaches(weights, end.get, group),
+      ...(back === 0 ? [] : [...writer.advance(back), record.advance(back * recordBytes), end.advance(groupBytes)]),
+    ]),
+    ...writer.advance(-groups * stored - rounds * back),
+  ];
 }
 
 /** How an output's sum lies in memory. */
@@ -130,26 +196,16 @@ function initialSums(code: Code, { lanes, groups }: LaneConvLayer): [Expression,
   return [code.i32(lanes.seed & 0xff), code.i32(groups * 8)];
 }
 
-/** A word of sums: for a group of outputs the products with the held taps, added to what came before. */
-function sumUp(code: Code, { lanes, loops }: LaneConvLayer, { held, weights, sum, word }: Registers): Expression[] {
+/** One chunk's taps: a group's sums are added to what lies in memory. */
+function addUp(code: Code, { lanes, offsets }: LaneConvLayer, registers: Registers): Expression[] {
   const { i64 } = code.module;
-  const { count, bits, seed, whole } = lanes;
-  const several = loops.length > 0;
-  const start = Array.from({ length: count }, (_, lane) => BigInt(seed) << BigInt(lane * bits)).reduce((a, b) => a + b);
-  const products = held.map((activation, t) =>
-    word.set(i64.add(i64.mul(i64.load(8 * t, 8, weights.get), activation.get), word.get)),
+  const { count, whole } = lanes;
+  const { weights, sum, word } = registers;
+  const products = multiply(code, registers);
+  const move = [weights.advance(8 * offsets.length), sum.advance(whole ? 8 : 4 * count)];
+  if (whole) return [word.set(i64.load(0, 8, sum.get)), ...products, i64.store(0, 8, sum.get, word.get), ...move];
+  const stores = Array.from({ length: count }, (_, lane) =>
+    i64.store32(4 * lane, 4, sum.get, i64.add(laneOf(code, lanes, word, lane), i64.load32_u(4 * lane, 4, sum.get))),
   );
-  const begin = word.set(whole && several ? i64.load(0, 8, sum.get) : code.i64(start));
-  const move = [weights.advance(8 * held.length), sum.advance(whole ? 8 : 4 * count)];
-  if (whole) return [begin, ...products, i64.store(0, 8, sum.get, word.get), ...move];
-  const laneOf = (lane: number): Expression => {
-    const moved = lane === 0 ? word.get : i64.shr_u(word.get, code.i64(BigInt(lane * bits)));
-    // Nothing is above the top lane: bits that lanes leave over are zero, as the sum of all lanes is below them.
-    return lane === count - 1 ? moved : i64.and(moved, code.i64((1n << BigInt(bits)) - 1n));
-  };
-  const stores = Array.from({ length: count }, (_, lane) => {
-    const value = several ? i64.add(laneOf(lane), i64.load32_u(4 * lane, 4, sum.get)) : laneOf(lane);
-    return i64.store32(4 * lane, 4, sum.get, value);
-  });
-  return [begin, ...products, ...stores, ...move];
+  return [word.set(code.i64(initialWord(lanes))), ...products, ...stores, ...move];
 }

@@ -1,7 +1,6 @@
 /** Plans convolutions in SWAR lanes: src/plan/lanes.ts. */
 import type { Node } from "../graph/graph.ts";
 import { bitsOf } from "../graph/grid.ts";
-import { overlap } from "./blocks.ts";
 import { matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
 import { bufferName, type Draft, noKernel, SLACK } from "./draft.ts";
 import { planEpilogue } from "./epilogue.ts";
@@ -55,10 +54,10 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
       ...(epilogue.shortcut ? [match.request(epilogue.shortcut.tensor)] : []),
       { name: scratch!, bytes: recordsBytes + 8 * words + SLACK },
       ...(window.bytes > 0 ? [{ name: rows!, bytes: window.bytes + beyond }] : []),
-      { name: sums!, bytes: lanes.whole ? 8 * groups : 4 * lanes.count * groups },
+      { name: sums!, bytes: chunks.taps.length === 1 ? 0 : lanes.whole ? 8 * groups : 4 * lanes.count * groups },
     ],
     weights,
-    replaces: overlap(choice, conv.outputShape[0]) ? undefined : replacement(conv, epilogue),
+    replaces: choice.repeats ? undefined : replacement(conv, epilogue),
     operations: choice.operations,
     why: `${lanes.count} lanes of ${lanes.bits} bits, ${chunks.offsets.length} taps at a time${blocks > 1 ? `, ${blocks} parts` : ""}`,
     finish: (region, slice): LaneConvLayer => ({

@@ -3,7 +3,7 @@
  * an activation is a product for each. A word's sum is exact when each lane's ends up in 0 ... 2^b - 1, whatever it was on the
  * way: lanes start at `seed`, which makes up for the smallest sum.
  */
-import { BLOCK_BYTES, divideOutputs, firstOutput } from "./blocks.ts";
+import { BLOCK_BYTES, divideOutputs, firstOutput, overlap } from "./blocks.ts";
 import { type MatchedConv, type Range, rangeOfProducts } from "./conv-match.ts";
 import type { TapChunks } from "./tap-chunks.ts";
 
@@ -26,6 +26,8 @@ export interface LaneChoice {
   readonly blockOutputs: number;
   readonly groups: number;
   readonly blocks: number;
+  /** Some outputs are computed twice, where parts or groups do not divide them evenly. */
+  readonly repeats: boolean;
   readonly operations: number;
 }
 
@@ -35,7 +37,7 @@ const ELEMENT_BITS: ReadonlySet<number> = new Set([8, 16, 32]);
 /** About what a layer dispatches: per tap, iteration, and output at the end. */
 const TAP = 4;
 const LOOP = 5;
-const PER_OUTPUT = 22;
+const PER_OUTPUT = 20;
 
 /** The ways to divide words into lanes in which the sums fit, with what they cost. */
 export function laneChoices(conv: MatchedConv, chunks: TapChunks, weightBits: number): LaneChoice[] {
@@ -90,12 +92,16 @@ function costed(conv: MatchedConv, chunks: TapChunks, lanes: Lanes, raised: numb
     : divideOutputs(outputs, fitting * lanes.count, lanes.count);
   const { blocks, blockOutputs } = parts;
   const groups = Math.ceil(blockOutputs / lanes.count);
-  const storing = lanes.whole ? 3 : (chunks.taps.length > 1 ? 6 : 3) * lanes.count;
-  const perChunk = 2 * taps + groups * (TAP * taps + storing + LOOP) + LOOP;
-  const perPixel = blocks * (chunks.taps.length * perChunk + LOOP) + blocks * blockOutputs * PER_OUTPUT;
+  const several = chunks.taps.length > 1;
+  const storing = lanes.whole ? 3 : 6 * lanes.count;
+  const finishing = (PER_OUTPUT - 4) * Math.min(lanes.count, blockOutputs);
+  const perChunk = 2 * taps + groups * (TAP * taps + (several ? storing : finishing) + LOOP) + LOOP;
+  const perPixel = blocks * (chunks.taps.length * perChunk + LOOP + (several ? blockOutputs * PER_OUTPUT : 0));
   const spread = blocks * groups * chunks.taps.length * taps * (4 * lanes.count + LOOP);
   const operations = Math.round(height * width * perPixel + spread);
-  return { chunks, lanes, raised, blockOutputs, groups, blocks, operations };
+  const repeats =
+    overlap(parts, conv.outputShape[0]) || (!several && blockOutputs % Math.min(lanes.count, blockOutputs) > 0);
+  return { chunks, lanes, raised, blockOutputs, groups, blocks, repeats, operations };
 }
 
 /** Bytes of a word's weights in weights.bin. */
@@ -117,7 +123,7 @@ export function packLanes(conv: MatchedConv, choice: LaneChoice, weightBits: num
       for (let group = 0; group < groups; group++)
         for (const tap of chunk) {
           for (let lane = 0; lane < lanes.count; lane++) {
-            const k = group * lanes.count + lane;
+            const k = firstOfGroup(choice, group) + lane;
             if (tap < 0 || k >= blockOutputs) continue;
             putBits(out, 8 * at + lane * weightBits, weights[(first + k) * perOutput + tap]!, weightBits);
           }
@@ -125,6 +131,12 @@ export function packLanes(conv: MatchedConv, choice: LaneChoice, weightBits: num
         }
   }
   return out;
+}
+
+/** Outputs that are finished at once may come in two groups. */
+function firstOfGroup({ chunks, lanes, blockOutputs }: LaneChoice, group: number): number {
+  const first = group * lanes.count;
+  return chunks.taps.length > 1 ? first : Math.min(first, Math.max(0, blockOutputs - lanes.count));
 }
 
 function putBits(out: Uint8Array, at: number, value: number, bits: number): void {
