@@ -100,6 +100,32 @@ describe("a model without metadata", () => {
     }
   });
 
+  it("is held to its model by hedge eval: the reference to the bit, onnxruntime by its labels", async () => {
+    const path = await write("qkeras.onnx", zooModel("mlp", { flavour: "qkeras" }));
+    expect((await hedge("compile", path, "-o", at("qkeras"))).code).toBe(0);
+    const records = Array.from({ length: 30 }, (_, i) => [
+      i % 5,
+      ...Array.from({ length: 16 }, (_, k) => (i * 83 + k * 37) % 256),
+    ]);
+    await writeFile(at("records.bin"), Buffer.from(records.flat()));
+    const args = ["eval", path, at("qkeras"), "--data", at("records.bin")];
+    const evaluation = JSON.parse((await hedge("--json", ...args)).out);
+    expect(evaluation).toMatchObject({
+      samples: 30,
+      original: { accuracy: evaluation.accuracy, labels: 30 },
+      rows: [
+        { kind: "reference", samples: 20, identical: 20 },
+        { kind: "v8", samples: 20, identical: 20 },
+        { kind: "wasm3", samples: 30, identical: 30 },
+      ],
+      checks: [{ holds: true }, { holds: true }],
+    });
+    expect((await hedge(...args)).out).toContain("ok   wasm3 = v8: outputs: 30 of 30");
+    const threshold = await hedge(...args, "--threshold", "1");
+    expectError(threshold, EXIT_CODES.usage);
+    expect(threshold.err).toContain("--threshold says nothing of it");
+  });
+
   it("is a hybrid one with --cut and --exit, byte for byte that of the metadata", async () => {
     const model = hybridModel(smallShape({ channels: 3 }));
     const { bundle } = await compileFile(await write("with.onnx", model));

@@ -3,10 +3,10 @@ import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Bundle } from "../bundle/bundle.ts";
-import type { Manifest } from "../bundle/manifest.ts";
+import { isHybrid, type Manifest } from "../bundle/manifest.ts";
 import { ENGINE_KINDS, type EngineKind } from "../engine/engine.ts";
 import { HedgeError } from "../errors.ts";
-import type { Evaluation } from "../explore/evaluate.ts";
+import type { Check } from "../explore/checks.ts";
 import type { Samples } from "../explore/samples.ts";
 import type { ModelFile } from "../import/onnx/model-file.ts";
 import { integer, nonNegative } from "./options.ts";
@@ -75,38 +75,60 @@ export function register(program: Command): void {
       const globals = globalOptions(command);
       const progress = new Progress(globals);
       try {
-        const evaluation = await run(paths, options, (what, done, total) => progress.update(what, done, total));
+        const { evaluation, text, figures } = await run(paths, options, (...done) => progress.update(...done));
         progress.end();
-        const { evaluationFigures, evaluationText } = await import("../explore/evaluation-text.ts");
-        printResult(globals, evaluation, () => evaluationText(evaluation));
-        if (options.figures) process.stdout.write(`${evaluationFigures(evaluation).join("\n")}\n`);
-        refuseFailures(evaluation);
+        printResult(globals, evaluation, text);
+        if (options.figures) process.stdout.write(`${figures().join("\n")}\n`);
+        refuseFailures(evaluation.checks);
       } finally {
         progress.end();
       }
     });
 }
 
+interface Evaluated {
+  readonly evaluation: { readonly checks: readonly Check[] };
+  readonly text: () => string;
+  readonly figures: () => string[];
+}
+
 async function run(
   paths: readonly string[],
   options: EvalOptions,
   report: (what: string, done: number, total: number) => void,
-): Promise<Evaluation> {
+): Promise<Evaluated> {
   const { bundle, source } = await loadModel(paths);
-  const { images, labels } = await loadSamples(options, bundle.manifest);
-  const { evaluate } = await import("../explore/evaluate.ts");
-  return evaluate({
+  const { manifest } = bundle;
+  const { images, labels } = await loadSamples(options, manifest);
+  const common = {
     bundle,
     source,
     images,
     labels,
     engines: ENGINE_KINDS.filter((kind) => options.engines.includes(kind)).reverse(),
-    threshold: options.threshold,
     referenceCount: options.engines.includes("reference") ? options.referenceCount : 0,
-    offloadCount: options.offload === true ? OFFLOAD_COUNT : (options.offload ?? 0),
     threads: options.threads,
     report,
-  });
+  };
+  if (!isHybrid(manifest)) {
+    const odd = (["threshold", "offload", "figures"] as const).find((name) => options[name] !== undefined);
+    if (odd)
+      throw new HedgeError(
+        "usage",
+        `${manifest.name} is an edge-only model: --${odd} says nothing of it.`,
+        "Leave it out.",
+      );
+    const { edgeEvaluationText, evaluateEdge } = await import("../explore/evaluate-edge.ts");
+    const evaluation = await evaluateEdge(common);
+    return { evaluation, text: () => edgeEvaluationText(evaluation), figures: () => [] };
+  }
+  const [{ evaluate }, { evaluationFigures, evaluationText }] = await Promise.all([
+    import("../explore/evaluate.ts"),
+    import("../explore/evaluation-text.ts"),
+  ]);
+  const offloadCount = options.offload === true ? OFFLOAD_COUNT : (options.offload ?? 0);
+  const evaluation = await evaluate({ ...common, threshold: options.threshold, offloadCount });
+  return { evaluation, text: () => evaluationText(evaluation), figures: () => evaluationFigures(evaluation) };
 }
 
 async function loadSamples({ data, images, count }: EvalOptions, manifest: Manifest): Promise<Samples> {
@@ -166,7 +188,7 @@ async function loadModel(paths: readonly string[]): Promise<Loaded> {
   return { bundle, source };
 }
 
-function refuseFailures({ checks }: Evaluation): void {
+function refuseFailures(checks: readonly Check[]): void {
   const failed = checks.filter(({ holds }) => !holds);
   if (failed.length === 0) return;
   const list = failed.map(({ name, found }) => `${name} (${found})`).join("; ");

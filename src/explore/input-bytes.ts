@@ -37,3 +37,12 @@ export function packImage(planes: ArrayLike<number>, input: Input): Int8Array {
   const ordered = Array.from(planes, (_, i) => planes[(i % channels) * pixels + Math.floor(i / channels)]!);
   return packInput(ordered, input);
 }
+
+/** A packed sample as real values, in the order of the graph: of an image channel planes one after another. */
+export function inputValues(bytes: Int8Array, input: Input): Float64Array {
+  const values = Float64Array.from(unpackInput(bytes, input), (n) => n * input.pixelStep);
+  if (input.layout !== "HWC") return values;
+  const channels = input.shape[0]!;
+  const pixels = values.length / channels;
+  return values.map((_, i) => values[(i % pixels) * channels + Math.floor(i / pixels)]!);
+}
