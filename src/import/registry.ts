@@ -86,7 +86,7 @@ const STANDARD: Record<string, ImportRule> = {
     "min",
     "max",
   ]),
-  Concat: rule(importConcat, [1, MOST_INPUTS], "along any axis but the batch", ["axis"]),
+  Concat: rule(importConcat, [1, MOST_INPUTS], "of tensors and constants, along any axis but the batch", ["axis"]),
   Constant: rule(importConstant, 0, "tensors, numbers and lists of numbers", [
     "value",
     "value_float",

@@ -124,6 +124,16 @@ describe("moving values is what onnxruntime does:", () => {
   });
 });
 
+it("constants stand among what is joined", async () => {
+  const zeros = floats("zeros", [1, 2, 4, 5], new Float32Array(40));
+  const nodes = [node("Relu", ["x"], ["r"]), node("Concat", ["zeros", "r", "zeros"], ["y"], { axis: { int: 1 } })];
+  const graph = await expectAsOrt({ nodes, dims: [1, 3, 4, 5], initializers: [zeros] });
+  expect(graph.nodes[1]!.inputs).toEqual(["zeros", "r", "zeros"]);
+  const last = [node("Transpose", ["r"], ["t"], NHWC), node("Concat", ["t", "zeros"], ["y"], { axis: { int: 3 } })];
+  const shape = floats("zeros", [1, 4, 5, 1], eighths(20, 8));
+  await expectAsOrt({ nodes: [nodes[0]!, ...last], dims: [1, 3, 4, 5], initializers: [shape] });
+});
+
 it("a slice of a slice is one slice", async () => {
   const nodes = [
     node("Slice", ["x", "b", "e", "a", "s"], ["rows"]),

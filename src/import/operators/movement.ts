@@ -1,7 +1,9 @@
 /** Operators that move values: what they can, they do to the view. Flatten, Reshape, Squeeze, Unsqueeze, Transpose, Concat, Pad, Slice. */
 import { elementCount } from "../../graph/graph.ts";
+import { rangeOn } from "../../graph/grid.ts";
+import { type Constant, checkFinite, commonValue } from "../constant.ts";
 import type { Cut, ImportContext } from "../context.ts";
-import { transposedView, type View } from "../layout.ts";
+import { asStored, graphShape, transposedView, type View } from "../layout.ts";
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "../onnx/attributes.ts";
 import type { OnnxNode } from "../onnx/types.ts";
 import { Unsupported } from "../onnx/unsupported.ts";
@@ -58,7 +60,10 @@ export function permOf(onnx: OnnxNode, rank: number): number[] {
 
 /** Of tensors that lie in the same way along one of the graph's axes; of others after they are put in order. */
 export function importConcat(context: ImportContext, onnx: OnnxNode): void {
-  const views = onnx.input.map((_, i) => withAxes(context, context.view(onnx, i)));
+  const views = onnx.input.map((name, i) => {
+    const constant = context.constants.get(name);
+    return withAxes(context, constant ? constantView(context, name, constant) : context.view(onnx, i));
+  });
   const [first] = views as [View, ...View[]];
   const axis = axisOf(intAttribute(onnx, "axis", 1), first.dims.length);
   const alike = views.every(
@@ -79,6 +84,14 @@ export function importConcat(context: ImportContext, onnx: OnnxNode): void {
   const size = laid.reduce((sum, { dims }) => sum + dims[axis]!, 0);
   const tensors = laid.map(({ tensor }) => tensor);
   context.emit(onnx, "concat", tensors, { axis: along }, resized(head, axis, size));
+}
+
+/** A constant among tensors that are computed: zeros for channels that a shortcut lacks. */
+function constantView(context: ImportContext, name: string, constant: Constant): View {
+  checkFinite(constant, "constant");
+  const step = constant.steps && commonValue(constant.steps);
+  const grid = step === undefined ? undefined : rangeOn(constant.data, step);
+  return asStored(context.addConstant(name, graphShape(constant.dims), constant.data, grid), constant.dims);
 }
 
 /** A view with another size along one of its axes. */
