@@ -152,11 +152,12 @@ function laneOf(code: Code, { count, bits }: Lanes, word: Local, lane: number): 
  */
 function finishGroups(
   code: Code,
-  { lanes, groups, blockOutputs, epilogue, offsets, scratch, recordsBytes }: LaneConvLayer,
+  { lanes, ownStarts, groups, blockOutputs, epilogue, offsets, scratch, recordsBytes }: LaneConvLayer,
   registers: Registers,
   writer: OutputWriter,
 ): Expression[] {
   const { weights, record, word } = registers;
+  const { i64 } = code.module;
   const { recordBytes } = epilogue;
   const stored = Math.min(lanes.count, blockOutputs);
   const groupBytes = 8 * offsets.length;
@@ -165,12 +166,13 @@ function finishGroups(
   const firstRound = rounds === 1 ? groups : groups - 1;
   const end = code.pointer();
   const group = [
-    word.set(code.i64(initialWord(lanes))),
+    word.set(ownStarts ? i64.load(0, 8, record.get) : code.i64(initialWord(lanes))),
     ...multiply(code, registers),
     ...Array.from({ length: stored }, (_, lane) =>
       writer.store({ i64: laneOf(code, lanes, word, lane) }, record, lane * recordBytes, lane),
     ).flat(),
     ...writer.advance(stored),
+    ...(ownStarts ? [record.advance(8)] : []),
     ...(recordBytes > 0 ? [record.advance(stored * recordBytes)] : []),
     weights.advance(groupBytes),
   ];
@@ -178,7 +180,13 @@ function finishGroups(
     end.set(code.i32(scratch.address + recordsBytes + firstRound * groupBytes)),
     code.repeat(rounds, [
       code.untilReaches(weights, end.get, group),
-      ...(back === 0 ? [] : [...writer.advance(back), record.advance(back * recordBytes), end.advance(groupBytes)]),
+      ...(back === 0
+        ? []
+        : [
+            ...writer.advance(back),
+            ...(recordBytes > 0 ? [record.advance(back * recordBytes)] : []),
+            end.advance(groupBytes),
+          ]),
     ]),
     ...writer.advance(-groups * stored - rounds * back),
   ];

@@ -48,9 +48,18 @@ export interface EpilogueDraft {
   readonly records: readonly Uint8Array[];
   readonly recordBytes: number;
   readonly element: Element;
+  /** Of an epilogue that only adds its base, shifts and clips: kernels may start their sums with the base. */
+  readonly plain?: Plain;
   /** The shortcut's tensor, and the bytes it takes in memory. */
   readonly shortcut?: { readonly tensor: string; readonly bytes: number; readonly element: Element };
   readonly finish: (region: (name: string) => Region) => Epilogue;
+}
+
+export interface Plain {
+  /** Per output. */
+  readonly bases: readonly number[];
+  /** A sum that is too large by a multiple of this, in all outputs, costs nothing: it is gone when the element is stored. */
+  readonly unit: number;
 }
 
 /** The numbers of one output channel, exactly. */
@@ -109,18 +118,21 @@ export function planEpilogue(graph: Graph, chain: Chain, sums: readonly RawSum[]
     1n,
     width,
   );
-  const baseAt = layout.numbers(folded, 0n, width);
+  const element = elementOf(grid);
+  const plain = rounding?.plan.correction === "never" && multiplierAt === undefined && !shortcut && !wide;
+  const passing = plain ? passBase(rounding.plan, folded, element) : undefined;
+  const baseAt = passing ? undefined : layout.numbers(folded, 0n, width);
   const factorAt = layout.numbers(
     channels.map((c) => c.factor),
     1n,
     width,
   );
-  const element = elementOf(grid);
   const bytes = shortcut ? elementCount(shortcut.tensor.shape) * shortcut.element.bytes : 0;
   return {
     records: layout.records(),
     recordBytes: layout.bytes,
     element,
+    ...(plain && { plain: { bases: folded.map(Number), unit: 2 ** (rounding.plan.shift + 8 * element.bytes) } }),
     ...(shortcut && { shortcut: { tensor: shortcut.tensor.name, bytes, element: shortcut.element } }),
     finish: (region) => ({
       wide,
@@ -134,9 +146,25 @@ export function planEpilogue(graph: Graph, chain: Chain, sums: readonly RawSum[]
           ...(factorAt !== undefined && { factorAt }),
         },
       }),
-      quantiser: levels ?? rounding!.plan,
+      quantiser: levels ?? passing ?? rounding!.plan,
       element,
     }),
+  };
+}
+
+/** A base of whole steps that is the same for all outputs passes the shift, and moves what comes behind. */
+function passBase(plan: Rounding, bases: readonly bigint[], { bytes }: Element): Rounding | undefined {
+  const [base] = bases as [bigint];
+  const steps = base >> BigInt(plan.shift);
+  if (base === 0n || bases.some((other) => other !== base) || steps << BigInt(plan.shift) !== base) return undefined;
+  const moved = Number(steps);
+  const zero = plan.zero - moved;
+  return {
+    ...plan,
+    ...(plan.low !== undefined && { low: plan.low - moved }),
+    ...(plan.high !== undefined && { high: plan.high - moved }),
+    // Only the lowest bytes are stored.
+    zero: zero % 2 ** (8 * bytes) === 0 ? 0 : zero,
   };
 }
 

@@ -1,10 +1,11 @@
 /** Plans convolutions in SWAR lanes: src/plan/lanes.ts. */
 import type { Node } from "../graph/graph.ts";
 import { bitsOf } from "../graph/grid.ts";
+import { joined } from "./bytes.ts";
 import { matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
 import { bufferName, type Draft, noKernel, SLACK } from "./draft.ts";
 import { planEpilogue } from "./epilogue.ts";
-import { type LaneChoice, laneChoices, packLanes } from "./lanes.ts";
+import { type LaneChoice, laneChoices, packLanes, packStarts } from "./lanes.ts";
 import type { Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
 import { planRowWindow } from "./row-window.ts";
@@ -21,7 +22,10 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
   const weightBits = bitsOf({ step: 1, ...conv.weightRange });
   if (weightBits > 16)
     noKernel(`Node "${conv.chain.root.name}" (${conv.chain.root.op}) has weights of more than 16 bits`);
-  const choice = HELD.flatMap((limit) => laneChoices(conv, planTapChunks(conv, window, limit), weightBits)).reduce(
+  const exact = new Array<number>(conv.outputShape[0]).fill(0);
+  const { plain } = planEpilogue(match.graph, conv.chain, rawSums(conv, sumRanges(conv), exact));
+  const ways = HELD.flatMap((limit) => laneChoices(conv, planTapChunks(conv, window, limit), weightBits, plain));
+  const choice = ways.reduce(
     (best, other) => (best && best.operations <= other.operations ? best : other),
     undefined as LaneChoice | undefined,
   );
@@ -31,15 +35,13 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
       "Use fewer bits for weights or activations.",
     );
   const { chunks, lanes, blocks, blockOutputs, groups } = choice;
-  const shifted = new Array<number>(conv.outputShape[0]).fill(choice.raised);
-  const epilogue = planEpilogue(match.graph, conv.chain, rawSums(conv, sumRanges(conv), shifted));
+  const epilogue = planEpilogue(match.graph, conv.chain, rawSums(conv, sumRanges(conv), choice.raised));
   const words = groups * chunks.taps.length * chunks.offsets.length;
-  const recordsBytes = align(epilogue.records.length * epilogue.recordBytes);
+  const head = choice.own ? packStarts(choice) : joined(epilogue.records);
+  const recordsBytes = align(head.length);
   const packed = packLanes(conv, choice, weightBits);
   const weights = new Uint8Array(recordsBytes + packed.length);
-  epilogue.records.forEach((record, k) => {
-    weights.set(record, k * epilogue.recordBytes);
-  });
+  weights.set(head);
   weights.set(packed, recordsBytes);
   const name = node.output;
   const [scratch, rows, sums] = ["weights", "rows", "sums"].map((purpose) => bufferName(purpose, name));
@@ -79,6 +81,7 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
       loops: chunks.loops,
       offsets: chunks.offsets,
       lanes,
+      ownStarts: choice.own,
       blocks,
       blockOutputs,
       groups,

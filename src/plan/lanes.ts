@@ -4,7 +4,8 @@
  * way: lanes start at `seed`, which makes up for the smallest sum.
  */
 import { BLOCK_BYTES, divideOutputs, firstOutput, overlap } from "./blocks.ts";
-import { type MatchedConv, type Range, rangeOfProducts } from "./conv-match.ts";
+import { type MatchedConv, type Range, rangeOfProducts, sumRanges } from "./conv-match.ts";
+import type { Plain } from "./epilogue.ts";
 import type { TapChunks } from "./tap-chunks.ts";
 
 export interface Lanes {
@@ -20,8 +21,10 @@ export interface Lanes {
 export interface LaneChoice {
   readonly chunks: TapChunks;
   readonly lanes: Lanes;
-  /** By how much the sums that are handed on are too large. */
-  readonly raised: number;
+  /** By how much each output's sum is too large when it is handed on. */
+  readonly raised: readonly number[];
+  /** Lanes start with that, which differs by output, and not with the seed. */
+  readonly own: boolean;
   /** Outputs of a part, words of a part per tap, and parts. */
   readonly blockOutputs: number;
   readonly groups: number;
@@ -39,8 +42,16 @@ const TAP = 4;
 const LOOP = 5;
 const PER_OUTPUT = 20;
 
-/** The ways to divide words into lanes in which the sums fit, with what they cost. */
-export function laneChoices(conv: MatchedConv, chunks: TapChunks, weightBits: number): LaneChoice[] {
+/**
+ * The ways to divide words into lanes in which the sums fit, with what they cost.
+ * @param plain of the epilogue, where sums may start with its bases
+ */
+export function laneChoices(
+  conv: MatchedConv,
+  chunks: TapChunks,
+  weightBits: number,
+  plain: Plain | undefined,
+): LaneChoice[] {
   const outputs = conv.outputShape[0] / conv.geometry.group;
   const taps = chunks.taps.length;
   const parts = rangesOf(conv, chunks.taps);
@@ -51,8 +62,14 @@ export function laneChoices(conv: MatchedConv, chunks: TapChunks, weightBits: nu
     const bits = count === 1 ? 32 : Math.floor(64 / count);
     const limit = 2 ** Math.min(31, bits);
     const choose = (lanes: Lanes, raised: number): void => {
-      found.push(costed(conv, chunks, lanes, raised, outputs));
+      const every = new Array<number>(conv.outputShape[0]).fill(raised);
+      found.push(costed(conv, chunks, lanes, every, false));
     };
+    const own = plain && taps === 1 && conv.geometry.group === 1 ? withBases(conv, plain, limit) : undefined;
+    if (own) {
+      const choice = costed(conv, chunks, { count, bits, seed: 0, whole: false }, own, true);
+      if (choice.blocks === 1) found.push(choice);
+    }
     if (count > 1 && ELEMENT_BITS.has(bits)) {
       const seed = repeatedBytes(-total.min, bits);
       if (seed + total.max < limit) choose({ count, bits, seed, whole: true }, seed);
@@ -82,8 +99,24 @@ function rangesOf(conv: MatchedConv, lists: readonly (readonly number[])[]): Ran
   return result;
 }
 
-function costed(conv: MatchedConv, chunks: TapChunks, lanes: Lanes, raised: number, outputs: number): LaneChoice {
+/** What each output's sum starts with, so that the epilogue has nothing to add; undefined where lanes are too narrow. */
+function withBases(conv: MatchedConv, { bases, unit }: Plain, limit: number): number[] | undefined {
+  const ranges = sumRanges(conv);
+  const smallest = Math.min(...ranges.map(({ min }, k) => min + bases[k]!));
+  const seed = Math.ceil(Math.max(0, -smallest) / unit) * unit;
+  const largest = Math.max(...ranges.map(({ max }, k) => max + bases[k]!));
+  return seed + largest < limit ? bases.map((base) => base + seed) : undefined;
+}
+
+function costed(
+  conv: MatchedConv,
+  chunks: TapChunks,
+  lanes: Lanes,
+  raised: readonly number[],
+  own: boolean,
+): LaneChoice {
   const [, height, width] = conv.outputShape;
+  const outputs = conv.outputShape[0] / conv.geometry.group;
   const taps = chunks.offsets.length;
   const grouped = conv.geometry.group > 1;
   const fitting = Math.max(1, Math.floor(BLOCK_BYTES / (8 * chunks.taps.length * taps)));
@@ -94,14 +127,14 @@ function costed(conv: MatchedConv, chunks: TapChunks, lanes: Lanes, raised: numb
   const groups = Math.ceil(blockOutputs / lanes.count);
   const several = chunks.taps.length > 1;
   const storing = lanes.whole ? 3 : 6 * lanes.count;
-  const finishing = (PER_OUTPUT - 4) * Math.min(lanes.count, blockOutputs);
+  const finishing = (PER_OUTPUT - (own ? 9 : 4)) * Math.min(lanes.count, blockOutputs);
   const perChunk = 2 * taps + groups * (TAP * taps + (several ? storing : finishing) + LOOP) + LOOP;
   const perPixel = blocks * (chunks.taps.length * perChunk + LOOP + (several ? blockOutputs * PER_OUTPUT : 0));
   const spread = blocks * groups * chunks.taps.length * taps * (4 * lanes.count + LOOP);
   const operations = Math.round(height * width * perPixel + spread);
   const repeats =
     overlap(parts, conv.outputShape[0]) || (!several && blockOutputs % Math.min(lanes.count, blockOutputs) > 0);
-  return { chunks, lanes, raised, blockOutputs, groups, blocks, repeats, operations };
+  return { chunks, lanes, raised, own, blockOutputs, groups, blocks, repeats, operations };
 }
 
 /** Bytes of a word's weights in weights.bin. */
@@ -137,6 +170,19 @@ export function packLanes(conv: MatchedConv, choice: LaneChoice, weightBits: num
 function firstOfGroup({ chunks, lanes, blockOutputs }: LaneChoice, group: number): number {
   const first = group * lanes.count;
   return chunks.taps.length > 1 ? first : Math.min(first, Math.max(0, blockOutputs - lanes.count));
+}
+
+/** What the words of sums start with, where that differs: a word per group. */
+export function packStarts(choice: LaneChoice): Uint8Array {
+  const { lanes, groups, raised } = choice;
+  const words = BigInt64Array.from({ length: groups }, (_, group) => {
+    const first = firstOfGroup(choice, group);
+    let word = 0n;
+    for (let lane = 0; lane < lanes.count; lane++)
+      word += BigInt(raised[first + lane] ?? 0) << BigInt(lane * lanes.bits);
+    return BigInt.asIntN(64, word);
+  });
+  return new Uint8Array(words.buffer);
 }
 
 function putBits(out: Uint8Array, at: number, value: number, bits: number): void {

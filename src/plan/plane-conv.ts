@@ -7,6 +7,7 @@ import { type Node, numberOf } from "../graph/graph.ts";
 import { integerOf } from "../graph/grid.ts";
 import { type BitPlanes, bitPlanes, commonStep } from "./bit-planes.ts";
 import { BLOCK_BYTES, type Blocks, divideOutputs, firstOutput, overlap } from "./blocks.ts";
+import { joined, padded } from "./bytes.ts";
 import { type MatchedConv, matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
 import { bufferName, type Draft, SLACK } from "./draft.ts";
 import { planEpilogue } from "./epilogue.ts";
@@ -60,7 +61,7 @@ export function draftPlaneConv(match: Matcher, node: Node): Draft | undefined {
       { name: bits!, bytes: planes * windowRows * rowBytes + SLACK * (chunks.words.length + 1) },
       { name: partial!, bytes: chunks.loops.length > 0 ? 4 * blockOutputs : 0 },
     ],
-    weights: joined(recordsBytes, epilogue.records, packed.mask, packed.records(parts)),
+    weights: joined([padded(joined(epilogue.records), recordsBytes), packed.mask, ...packed.records(parts)]),
     replaces: overlap(parts, outputShape[0]) ? undefined : replacement(conv, epilogue),
     operations: operationsOf(conv, planes, weights, chunks, blocks),
     why: `${weights.planes.length} x ${planes} bit planes, ${chunks.words.length} words at a time${blocks > 1 ? `, ${blocks} parts` : ""}`,
@@ -172,7 +173,7 @@ function packWeights(conv: MatchedConv, { planes, constant }: BitPlanes, chunks:
       ),
     );
   return {
-    mask: concatenated(masks),
+    mask: joined(masks),
     perOutput: planes.length * chunks.words.length * 8,
     records: (parts) =>
       Array.from({ length: parts.blocks }, (_, block) => {
@@ -182,25 +183,4 @@ function packWeights(conv: MatchedConv, { planes, constant }: BitPlanes, chunks:
         return chunks.starts.flatMap(filters);
       }).flat(),
   };
-}
-
-function joined(
-  recordsBytes: number,
-  records: readonly Uint8Array[],
-  mask: Uint8Array,
-  filters: readonly Uint8Array[],
-): Uint8Array {
-  const head = new Uint8Array(recordsBytes);
-  head.set(concatenated(records));
-  return concatenated([head, mask, ...filters]);
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

@@ -23,13 +23,15 @@ export interface LaneConvLayer extends LayerBase {
   readonly loops: readonly Pick<CopyLoop, "count" | "from">[];
   readonly offsets: readonly number[];
   readonly lanes: Lanes;
+  /** The head holds what each group's word of sums starts with; the epilogue has no records then. */
+  readonly ownStarts: boolean;
   /** The layer is worked through in parts of this many outputs, each with its own weights; groups read channels further on. */
   readonly blocks: number;
   readonly blockOutputs: number;
   /** Words of weights per tap. */
   readonly groups: number;
   readonly blockInputBytes: number;
-  /** Bytes of the epilogue's records, in front of the weights. */
+  /** Bytes of the head in front of the weights: the epilogue's records. */
   readonly recordsBytes: number;
   /** Words of whole lanes, or one i32 per output of a block. */
   readonly sums: Region;

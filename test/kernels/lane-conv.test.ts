@@ -57,6 +57,12 @@ describe("a convolution in lanes equals the reference", () => {
     check({ ...BASE, activations: INT8, padInteger: -128 });
   });
 
+  it("ending in a shift, where sums start with the bias", () => {
+    for (const outputs of [16, 15, 2])
+      for (const stored of [true, false]) check({ ...BASE, outputs, stored, ending: "shift" });
+    check({ ...BASE, ending: "shift", weights: { min: -8, max: 7 }, outputs: 33 });
+  });
+
   it("in groups", () => {
     check({ ...BASE, input: [12, 4, 5], outputs: 6, group: 3 });
     check({ ...BASE, input: [32, 4, 5], outputs: 64, group: 2, shortcut: true });
