@@ -133,10 +133,11 @@ function mapInput(match: Matcher, x: Tensor, root: Node): MatchedConv["input"] {
   const view = match.view(x.name);
   const [channels, , width] = x.shape as Triple;
   const [channelStride, , pixelStride] = view.strides as Triple;
+  const isMap = view.dims.join() === x.shape.join();
   const innermost = (channels === 1 || channelStride === 1) && (width === 1 || pixelStride >= channels);
   const planar = width === 1 || pixelStride === 1;
   // Elements in any other order are copied first.
-  return (innermost || planar ? view : wholeTensor(x.name, x.shape)) as MatchedConv["input"];
+  return (isMap && (innermost || planar) ? view : wholeTensor(x.name, x.shape)) as MatchedConv["input"];
 }
 
 /** A vector as a map of one pixel, and for each of its elements in memory which one it is. */

@@ -16,7 +16,8 @@ export function viewThrough(node: Node, base: View, input: Tensor, output: Tenso
       return changesNothing(input.grid, output.grid) ? base : undefined;
     case "flatten":
     case "reshape":
-      return reshapeView(base, output.shape);
+      // Where no strides express the new shape, the old dimensions still say where each element lies.
+      return reshapeView(base, output.shape) ?? base;
     case "transpose": {
       const whole = reshapeView(base, input.shape);
       const perm = numbersOf(node, "perm");

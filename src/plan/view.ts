@@ -2,7 +2,10 @@
  * Views: tensors that are another's elements in another order, and so need no layer. As in NumPy, a view is a list of
  * dimensions with a stride each; reshaping, permuting and slicing change only those numbers.
  */
-/** Element [i, j, ...] of `dims` lies `offset` + i * strides[0] + j * strides[1] + ... elements into `root`. */
+/**
+ * The tensor's elements, in row-major order, are those of `dims`, which may be other dimensions than its shape has. Element
+ * [i, j, ...] of them lies `offset` + i * strides[0] + j * strides[1] + ... elements into `root`.
+ */
 export interface View {
   /** The tensor that is in memory. */
   readonly root: string;
