@@ -15,6 +15,7 @@ import { splitCloud } from "../passes/onnx/extract.ts";
 import type { Plan } from "../plan/plan.ts";
 import { type PlanOptions, planModel } from "../plan/planner.ts";
 import { planText } from "../plan/text.ts";
+import { valueStackBytes } from "../wasm3/value-stack.ts";
 import { type Bundle, createBundle } from "./bundle.ts";
 import { inputOf, manifestOf } from "./draft.ts";
 
@@ -75,7 +76,7 @@ export async function compileSource(
   const showPass = (pass: string, graph: Graph): void =>
     stage({ kind: "pass", name: `pass-${String(passes++).padStart(2, "0")}-${pass}`, text: () => graphText(graph) });
   const notes: Notes = [];
-  const { imported, graph, plan, draft } = named(file, () => {
+  const { imported, graph, plan, edgeWasm, draft } = named(file, () => {
     const imported = importModel(model, file, options);
     showPass("import", imported.edge);
     const graph = runPasses(imported.edge, showPass, notes);
@@ -84,17 +85,14 @@ export async function compileSource(
     const plan = planModel(graph, { inputLayout: imported.input.layout ?? "CHW", kernels, memoryLimit });
     stage({ kind: "plan", name: "plan", text: () => planText(plan) });
     stage({ kind: "wat", name: "edge", text: () => moduleText(plan) });
-    return {
-      imported,
-      graph,
-      plan,
-      draft: manifestOf(imported, plan, { input, source: { file: basename(file), sha256 } }),
-    };
+    const edgeWasm = emitModule(plan);
+    const facts = { input, source: { file: basename(file), sha256 }, stackBytes: valueStackBytes(edgeWasm) };
+    return { imported, graph, plan, edgeWasm, draft: manifestOf(imported, plan, facts) };
   });
   const { metadata, edge } = imported;
   const cloud = metadata && splitCloud(model, metadata.cut, metadata.output, { file, shape: plan.payload!.shape });
   const cloudOnnx = cloud && encodeModel(cloud);
-  const bundle = await createBundle(draft, { edgeWasm: emitModule(plan), weights: plan.weights, cloudOnnx });
+  const bundle = await createBundle(draft, { edgeWasm, weights: plan.weights, cloudOnnx });
   return { bundle, metadata, imported: edge, graph, plan, notes };
 }
 

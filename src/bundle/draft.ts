@@ -9,8 +9,6 @@ import type { Plan } from "../plan/plan.ts";
 import type { LayerRow, ManifestDraft } from "./manifest.ts";
 
 export const COMPILER = "hedge 0.1.0";
-/** wasm3's value stack: `step` and one kernel, whose locals and constants stay below 128 slots of 8 bytes each. */
-const STACK_BYTES = 2048;
 const MAX_INPUT_BITS = 16;
 
 /**
@@ -30,7 +28,7 @@ export function inputOf({ metadata, input }: ImportedModel, graph: Graph): Manif
 export function manifestOf(
   { name, metadata }: ImportedModel,
   plan: Plan,
-  facts: Pick<ManifestDraft, "input" | "source">,
+  { stackBytes, ...facts }: Pick<ManifestDraft, "input" | "source"> & Pick<ManifestDraft["module"], "stackBytes">,
 ): ManifestDraft {
   return {
     name,
@@ -40,7 +38,7 @@ export function manifestOf(
     ...(metadata ? hybridMembers(plan, metadata) : { output: { ...plan.output!, shape: [...plan.output!.shape] } }),
     module: {
       memoryBytes: plan.memoryBytes,
-      stackBytes: STACK_BYTES,
+      stackBytes,
       input: plan.input.address,
       inputBytes: elementCount(facts.input.shape) * (facts.input.bytes ?? 1),
       threshold: plan.threshold,

@@ -2,7 +2,7 @@
 import type { Bundle } from "../../bundle/bundle.ts";
 import type { LayerRow } from "../../bundle/manifest.ts";
 import type { Plan } from "../../plan/plan.ts";
-import { MCU_BUILD } from "../cost/code-pages.ts";
+import { MCU_BUILD } from "../../wasm3/code-pages.ts";
 import { callsHostKernels, estimateSteps, type Instructions, moduleCode, onEach } from "../cost/estimate.ts";
 import { type Wasm3Heap, wasm3Heap } from "../cost/heap.ts";
 import { energyPicojoules } from "./energy.ts";

@@ -1,6 +1,6 @@
 /** The figures of a whole network. */
 import { HedgeError } from "../../errors.ts";
-import { MCU_BUILD } from "../cost/code-pages.ts";
+import { MCU_BUILD } from "../../wasm3/code-pages.ts";
 import { moduleCode } from "../cost/estimate.ts";
 import { wasm3Heap } from "../cost/heap.ts";
 import { sumOfSteps } from "../wasm3-cost.ts";

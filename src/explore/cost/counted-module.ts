@@ -2,7 +2,7 @@
  * A module that counts how often each of its instructions runs, in one global for each straight run of instructions, and how many bytes it
  * copies and fills.
  */
-import { type Instruction, OP, type WasmCode, type WasmFunction } from "./wasm-code.ts";
+import { type Instruction, OP, type WasmCode, type WasmFunction } from "../../wasm3/wasm-code.ts";
 
 export interface CountedModule {
   readonly bytes: Uint8Array;

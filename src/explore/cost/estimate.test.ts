@@ -3,15 +3,15 @@ import { expect, test } from "vitest";
 import { compileModel } from "../../bundle/compile.ts";
 import { encodeModel } from "../../import/onnx/codec.ts";
 import type { OnnxModel } from "../../import/onnx/types.ts";
+import { MCU_BUILD, type Wasm3Build } from "../../wasm3/code-pages.ts";
+import { compileMetacode } from "../../wasm3/metacode.ts";
+import { decodeWasm } from "../../wasm3/wasm-code.ts";
 import { hybridModel, smallShape } from "../../zoo/hybrid.ts";
 import { randomFrom } from "../../zoo/random.ts";
 import { zooModel } from "../../zoo/zoo.ts";
 import { measureWasm3 } from "../wasm3-cost.ts";
-import { MCU_BUILD, type Wasm3Build } from "./code-pages.ts";
 import { estimateInstructions } from "./estimate.ts";
 import { wasm3Heap } from "./heap.ts";
-import { compileMetacode } from "./metacode.ts";
-import { decodeWasm } from "./wasm-code.ts";
 
 /** The counted program: firmware's limits, with words of this host. */
 const COUNTED_BUILD: Wasm3Build = { ...MCU_BUILD, wordBytes: 8, constantSlots: 120 };

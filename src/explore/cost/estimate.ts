@@ -4,11 +4,11 @@
  */
 import { readFileSync } from "node:fs";
 import { HedgeError } from "../../errors.ts";
+import { MCU_BUILD } from "../../wasm3/code-pages.ts";
+import { compileMetacode, type Metacode } from "../../wasm3/metacode.ts";
+import { decodeWasm, OP, type WasmCode } from "../../wasm3/wasm-code.ts";
 import type { RunnerJob } from "../wasm3-runner.ts";
-import { MCU_BUILD } from "./code-pages.ts";
-import { compileMetacode, type Metacode } from "./metacode.ts";
 import { countSteps, type StepCounts } from "./step-counts.ts";
-import { decodeWasm, OP, type WasmCode } from "./wasm-code.ts";
 
 /** Unmodified wasm3 on x86-64, without and with the popcnt instruction, and on a Cortex-M4; there also as firmware may tune it. */
 export const COST_MACHINES = ["x86", "x86Popcnt", "arm", "armTuned"] as const;

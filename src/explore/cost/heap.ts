@@ -2,9 +2,9 @@
  * What wasm3 allocates for a module: the linear memory, the value stack, the pages of its code, and the structures that describe the module.
  * The structures' sizes are those of wasm3 0.5.0; each block counts with the allocator's word in front of it, as newlib and glibc keep one.
  */
-import type { Wasm3Build } from "./code-pages.ts";
-import type { Metacode } from "./metacode.ts";
-import type { FunctionType, WasmCode } from "./wasm-code.ts";
+import type { Wasm3Build } from "../../wasm3/code-pages.ts";
+import type { Metacode } from "../../wasm3/metacode.ts";
+import type { FunctionType, WasmCode } from "../../wasm3/wasm-code.ts";
 
 export interface Wasm3Heap {
   readonly linear: number;

@@ -1,8 +1,8 @@
 /** Whatever the model of wasm3's compiler emits has a cost on every machine. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { OPERATORS } from "../../wasm3/operators.ts";
 import { COST_MACHINES } from "./estimate.ts";
-import { OPERATORS } from "./operators.ts";
 
 const costs = JSON.parse(readFileSync(new URL("operation-costs.json", import.meta.url), "utf8")) as Record<
   string,

@@ -1,10 +1,10 @@
 /** The module that counts: its counts are those that one would count by hand; what cannot be counted is refused by name. */
 import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
+import { decodeWasm, OP } from "../../wasm3/wasm-code.ts";
 import type { RunnerJob } from "../wasm3-runner.ts";
 import { estimateInstructions } from "./estimate.ts";
 import { countSteps } from "./step-counts.ts";
-import { decodeWasm, OP } from "./wasm-code.ts";
 
 function job(step: string, imported = ""): RunnerJob {
   const module = binaryen.parseText(

@@ -1,7 +1,8 @@
 /** What each step of a module runs, counted on V8. */
+
+import type { WasmCode } from "../../wasm3/wasm-code.ts";
 import type { RunnerJob } from "../wasm3-runner.ts";
 import { BYTES, countedModule } from "./counted-module.ts";
-import type { WasmCode } from "./wasm-code.ts";
 
 export interface StepCounts {
   /** How often each instruction ran, by function. */

@@ -11,7 +11,7 @@ export interface Place {
 
 const REGISTER = -1;
 /** Arguments and results have 64 bits each, whatever their type. */
-const ARGUMENT_SLOTS = 2;
+export const ARGUMENT_SLOTS = 2;
 
 export class Slots {
   /** Values on the stack; parameters and locals are its lowest. */

@@ -1,12 +1,14 @@
 /** A model of how wasm3 compiles a function: blocks, loops, branches and calls around what single instructions become. */
 import { FunctionEmitter, type Scope } from "./function-emitter.ts";
+import { ARGUMENT_SLOTS } from "./slots.ts";
 import { type Instruction, OP, type ValueType } from "./wasm-code.ts";
 
-/** A call of another function of the module, and the first slot of its frame. */
+/** A call: the first slot of its frame, and how many its arguments and results take there. */
 export interface Call {
-  /** Index behind the imported functions. */
+  /** Index of a function of the module, behind the imported ones; negative for those. */
   readonly callee: number;
   readonly frame: number;
+  readonly slots: number;
 }
 
 export class FunctionCompiler extends FunctionEmitter {
@@ -93,12 +95,12 @@ export class FunctionCompiler extends FunctionEmitter {
     const callee = index - code.imports.length;
     const { params, results } = callee < 0 ? code.imports[index]!.type : code.functions[callee]!.type;
     const frame = slots.callFrame();
-    if (callee >= 0) this.calls.push({ callee, frame });
+    this.calls.push({ callee, frame, slots: ARGUMENT_SLOTS * (params.length + results.length) });
     for (const _ of params) {
       this.copyTo(slots.height - 1);
       this.pop();
     }
-    for (const [i, type] of results.entries()) slots.pushMarked(type, frame + 2 * i);
+    for (const [i, type] of results.entries()) slots.pushMarked(type, frame + ARGUMENT_SLOTS * i);
     this.emit("Call", 2);
   }
 

@@ -53,6 +53,8 @@ export function compileMetacode(code: WasmCode, build: Wasm3Build): Metacode {
 function slotsFrom(compiled: readonly FunctionCompiler[], f: number, callers: readonly number[] = []): number {
   if (callers.includes(f)) throw new RangeError("a function calls itself");
   const { slots, calls } = compiled[f]!;
-  const nested = calls.map(({ callee, frame }) => frame + slotsFrom(compiled, callee, [...callers, f]));
+  const nested = calls.map(({ callee, frame, slots: own }) =>
+    callee < 0 ? frame + own : frame + slotsFrom(compiled, callee, [...callers, f]),
+  );
   return Math.max(slots.most, ...nested);
 }
