@@ -45,6 +45,7 @@ describe("hedge compile --snap", () => {
   it.each<[string, string[], RegExp]>([
     ["samples without --snap", ["--calibrate", "samples.json"], /go with --snap/],
     ["--snap without samples", ["--snap"], /--snap needs samples/],
+    ["a tensor without bits", ["--snap", "--calibrate", "samples.json", "--snap-tensor", "relu"], /TENSOR:BITS/],
     ["other bits", ["--snap", "--calibrate", "samples.json", "--snap-bits", "7"], /snap-bits/],
   ])("refuses %s", async (_, args, message) => {
     const { code, err } = await compile(...args);

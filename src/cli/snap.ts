@@ -1,6 +1,6 @@
 /** The snapping of a float model in front of its compilation: options, and what is said about it. */
 import { writeFile } from "node:fs/promises";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Bundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
 import type { SnapComparison } from "../explore/snap.ts";
@@ -11,6 +11,7 @@ export interface SnapCommandOptions {
   readonly calibrate?: string;
   readonly labels?: string;
   readonly snapBits: string;
+  readonly snapTensor?: ReadonlyMap<string, number>;
   readonly writeSnapped?: string;
 }
 
@@ -20,7 +21,16 @@ export function addSnapOptions(command: Command): Command {
     .option("--calibrate <samples>", "samples as the model takes them, .npy or .json: ranges come from them")
     .option("--labels <file>", "their classes, .npy or .json: then accuracies are told")
     .addOption(new Option("--snap-bits <bits>", "bits of activations").choices(["8", "16"]).default("8"))
+    .option("--snap-tensor <tensor:bits>", "other bits for one tensor, 2 to 16; may be repeated", tensorBits)
     .option("--write-snapped <file>", "write the snapped model as QONNX");
+}
+
+/** Adds `TENSOR:BITS` to those given before. */
+function tensorBits(text: string, before: ReadonlyMap<string, number> = new Map()): ReadonlyMap<string, number> {
+  const [, tensor, bits] = /^(.+):(\d+)$/.exec(text) ?? [];
+  if (!tensor || !(Number(bits) >= 2 && Number(bits) <= 16))
+    throw new InvalidArgumentError("Write TENSOR:BITS, with 2 to 16 bits.");
+  return new Map([...before, [tensor, Number(bits)]]);
 }
 
 /** A snapped model, ready to be compiled, and what there is to say of it. */
@@ -55,7 +65,10 @@ export async function snapFirst(path: string, options: SnapCommandOptions): Prom
   const { model } = await readModelFile(path);
   const samples = await sets.readSampleSet(options.calibrate, importModel(model, path).input.dims);
   const labels = options.labels === undefined ? undefined : await sets.readLabelList(options.labels, samples.length);
-  const snapped = await snap.snapModel(model, path, samples, { bits: Number(options.snapBits) });
+  const snapped = await snap.snapModel(model, path, samples, {
+    bits: Number(options.snapBits),
+    ...(options.snapTensor && { bitsOf: options.snapTensor }),
+  });
   const bytes = encodeModel(snapped.model);
   if (options.writeSnapped !== undefined) await writeFile(options.writeSnapped, bytes);
   return {

@@ -69,6 +69,12 @@ describe("snapping", () => {
     expect(fine).toBeLessThan(coarse / 2);
   });
 
+  it("refuses bits for a tensor that the model does not compute", async () => {
+    const { model, samples } = floatModel("mlp");
+    const options = { bits: 8, bitsOf: new Map([["nothing", 16]]) };
+    await expect(snapModel(model, FILE, samples, options)).rejects.toThrow(/computes no tensor "nothing"/);
+  });
+
   it("refuses hybrid models", async () => {
     const model = zooModel("resnet8-4e", {});
     await expect(snapModel(model, "hybrid.onnx", [], { bits: 8 })).rejects.toThrow(/hybrid.onnx is a hybrid model/);

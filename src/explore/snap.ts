@@ -38,6 +38,13 @@ export async function snapModel(
   const sample = { dims: input.dims.length > 1 ? input.dims.slice(1) : input.dims, layout: input.layout };
   try {
     const graph = prepareToSnap(edge);
+    for (const name of options.bitsOf?.keys() ?? [])
+      if (!graph.nodes.some(({ output }) => output === name))
+        throw new HedgeError(
+          "usage",
+          `${file} computes no tensor "${name}" that could be given bits.`,
+          "Name a tensor that a layer reads; hedge compile --dump pass shows them.",
+        );
     const ranges = await measureRanges(graph, samples, sample, file);
     const snapped = snapGraph(graph, ranges, options);
     return { model: writeGraph(snapped.graph, { quantised: snapped.quantised, sample }), input };

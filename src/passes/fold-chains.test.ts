@@ -195,6 +195,20 @@ describe("what a chain becomes", () => {
       },
     ],
     [
+      "dropping low bits is a shift",
+      ["requant"],
+      {
+        grid: { step: 0.3, min: -128, max: 127 },
+        channels: 2,
+        steps: [],
+        quantiser: [
+          "trunc",
+          { scale: 0.3, zero: 0, shift: 3, outputScale: 2.4, bits: 5, signed: 1, narrow: 0, rounding: "FLOOR" },
+        ],
+        inside: true,
+      },
+    ],
+    [
       "halves to even, where no power of two hits them, are a table",
       ["lut"],
       {

@@ -8,12 +8,14 @@ import { foldPad } from "./fold-pad.ts";
 import { groundInput } from "./ground-input.ts";
 import type { Notes } from "./notes.ts";
 import { raiseQuantisers } from "./raise-quantisers.ts";
+import { splitScales } from "./split-scales.ts";
 import { storeOperands } from "./store-operands.ts";
 import { trimOutput } from "./trim-output.ts";
 
 export const PASSES: readonly { name: string; run: (graph: Graph, notes: Notes) => Graph }[] = [
   { name: "trim-output", run: trimOutput },
   { name: "ground-input", run: groundInput },
+  { name: "split-scales", run: splitScales },
   { name: "drop-identity", run: dropIdentity },
   { name: "fold-pad", run: foldPad },
   { name: "raise-quantisers", run: raiseQuantisers },

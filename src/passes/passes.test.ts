@@ -5,9 +5,11 @@ import type { Grid } from "../graph/grid.ts";
 import { runGraph } from "../graph/run.ts";
 import { verifyGraph } from "../graph/verify.ts";
 import { dropIdentity } from "./drop-identity.ts";
+import { foldChains } from "./fold-chains.ts";
 import { foldPad } from "./fold-pad.ts";
 import { groundInput } from "./ground-input.ts";
 import type { Note } from "./notes.ts";
+import { splitScales } from "./split-scales.ts";
 import { trimOutput } from "./trim-output.ts";
 
 const stream = { step: 0.5, min: -128, max: 127 };
@@ -137,5 +139,32 @@ describe("groundInput", () => {
     float.input("x", [2]);
     float.node("relu", ["x"], "y");
     expect(groundInput(float.build(["y"])).tensors.get("x")!.grid).toBeUndefined();
+  });
+});
+
+describe("splitScales", () => {
+  it.each([
+    ["quant", { bits: 4, signed: 1, narrow: 0, rounding: "ROUND", zero: 1 }],
+    ["bipolarQuant", {}],
+  ])("puts a %s with a scale per channel on a grid of whole numbers", (op, attributes) => {
+    const builder = new GraphBuilder("scales");
+    builder.input("x", [3, 1, 256], { step: 0.37, min: -128, max: 127 });
+    builder.node(op, ["x"], "y", { ...attributes, scale: [0.5, 0.3, 4] });
+    const before = builder.build(["y"]);
+    const after = verifyGraph(splitScales(before));
+    expect(ops(after)).toEqual(["div", op, "mul"]);
+    expect(after.tensors.get("y.whole")!.grid?.step).toBe(1);
+    const x = Float64Array.from({ length: 3 * 256 }, (_, i) => ((i % 256) - 128) * 0.37);
+    const [expected, actual] = [before, after].map((graph) => runGraph(graph, x).get("y")!);
+    expect(actual).toEqual(expected);
+    // All of it is one integer operator of the input, and the scales behind.
+    expect(ops(foldChains(after))).toEqual([op === "quant" ? "requant" : "threshold", "mul"]);
+  });
+
+  it("leaves one scale for all", () => {
+    const builder = new GraphBuilder("scale");
+    builder.input("x", [2], stream);
+    builder.node("bipolarQuant", ["x"], "y", { scale: [0.5, 0.5] });
+    expect(ops(splitScales(builder.build(["y"])))).toEqual(["bipolarQuant"]);
   });
 });

@@ -104,13 +104,17 @@ class Snapper {
     const known = this.#stored.get(name);
     if (known) return known;
     if (this.#integers.has(name)) return name;
-    const bits = this.options.bitsOf?.get(name) ?? this.options.bits;
+    const bits = this.#bits(name);
     const range = this.#range(name);
     const output = freeName(this.graph, this.builder, `${name}.snapped`);
     this.builder.node("quant", [name], output, rounding(range, this.#step(name, bits, range.min < 0), bits));
     this.#integers.add(output);
     this.#stored.set(name, output);
     return output;
+  }
+
+  #bits(name: string): number {
+    return this.options.bitsOf?.get(name) ?? this.options.bits;
   }
 
   #range(name: string): Range {
@@ -173,7 +177,7 @@ class Snapper {
   /** Parts of one tensor have one step: the coarsest that any of them needs. */
   #addConcat(node: Node): void {
     const own = node.inputs.map((name) => {
-      const bits = this.options.bitsOf?.get(name) ?? this.options.bits;
+      const bits = this.#bits(name);
       return this.#step(
         name,
         bits,
@@ -190,7 +194,7 @@ class Snapper {
   #atStep(name: string, step: number): string {
     const known = this.#stored.get(name);
     if (known && this.builder.tensor(known).grid?.step === step) return known;
-    const bits = this.options.bitsOf?.get(name) ?? this.options.bits;
+    const bits = this.#bits(name);
     const output = freeName(this.graph, this.builder, `${name}.aligned`);
     this.builder.node("quant", [this.#source(name)], output, rounding(this.#range(name), step, bits));
     this.#integers.add(output);
