@@ -25,8 +25,9 @@ const TELL_MEMORY = `import { writeSync } from "node:fs";
 process.on("exit", () => writeSync(2, "\\nresident " + process.resourceUsage().maxRSS + "\\n"));`;
 
 let folder: string;
+let main: string;
 beforeAll(async () => {
-  buildCli();
+  main = buildCli();
   folder = await mkdtemp(join(tmpdir(), "hedge-hostile-"));
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -39,7 +40,7 @@ interface Measured {
 
 function compile(path: string): Promise<Measured> {
   const preload = `data:text/javascript,${encodeURIComponent(TELL_MEMORY)}`;
-  const args = [`--max-old-space-size=${HEAP_MEGABYTES}`, "--import", preload, buildCli()];
+  const args = [`--max-old-space-size=${HEAP_MEGABYTES}`, "--import", preload, main];
   const child = spawn(process.execPath, [...args, "compile", path, "-o", join(folder, "out")], { timeout: 120_000 });
   let text = "";
   child.stderr.setEncoding("utf8").on("data", (chunk) => (text += chunk));
