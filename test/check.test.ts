@@ -111,7 +111,7 @@ describe("of a model that compiles", () => {
     expect([code, err]).toEqual([0, ""]);
     const [nodes, layers, bits] = out.replace(path, "model").trimEnd().split("\n");
     expect(nodes).toMatch(/^model: \d+ nodes for the device: 2 Add, 2 AveragePool, /);
-    expect(layers).toMatch(/^compiles to 6 layers: 2 binary-conv, 1 dense-exit, 1 exit-pool, 1 grid-conv, 1 payload$/);
+    expect(layers).toMatch(/^compiles to 6 layers: 2 binary-conv, 1 dense-exit, 1 exit-pool, 1 lane-conv, 1 payload$/);
     expect(bits).toBe("weights and activations: 2 1W1A, 2 8W8A");
   });
 

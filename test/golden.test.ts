@@ -67,7 +67,7 @@ describe.each([0, 1])("golden vector %i", (input) => {
 
   it.each(["v8", "wasm3"] as const)("equals the packed layers on %s", (engine) => {
     const outputs = runSteps(compilation, engine, image);
-    const streams = compilation.plan.layers.filter(({ kind }) => kind === "grid-conv" || kind === "binary-conv");
+    const streams = compilation.plan.layers.filter(({ kind }) => kind === "lane-conv" || kind === "binary-conv");
     expect(streams).toHaveLength(13);
     for (const { name, outputShape } of streams) {
       const [channels, height, width] = outputShape as [number, number, number];

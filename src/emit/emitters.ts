@@ -9,7 +9,6 @@ import { emitDepthwiseConv } from "./depthwise-conv.ts";
 import type { Emitter } from "./emitter.ts";
 import { emitDenseExit } from "./exit.ts";
 import { emitExitPool } from "./exit-pool.ts";
-import { emitGridConv } from "./grid-conv.ts";
 import { emitLaneConv } from "./lane-conv.ts";
 import { emitMaxPool } from "./max-pool.ts";
 import { emitNative } from "./native.ts";
@@ -31,7 +30,6 @@ const EMITTERS: Emitters = {
   "exit-decision": emitExitDecision,
   "depthwise-conv": emitDepthwiseConv,
   "exit-pool": emitExitPool,
-  "grid-conv": emitGridConv,
   "lane-conv": emitLaneConv,
   native: emitNative,
   "max-pool": emitMaxPool,

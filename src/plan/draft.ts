@@ -17,8 +17,6 @@ export interface Draft {
   readonly weights: Uint8Array;
   /** A stream whose buffer the output may take, or must: then nothing may read the stream later. */
   readonly replaces?: { readonly stream: string; readonly must: boolean } | undefined;
-  /** A buffer that the layer reads and leaves in pieces: nothing may read it later. */
-  readonly destroys?: string;
   /** About how many operations wasm3 dispatches for the layer; of several kernels the cheapest is taken. */
   readonly operations: number;
   /** Why this is the right kernel, in a few words. */

@@ -8,7 +8,6 @@ import { draftCopy } from "./copy.ts";
 import { draftDense } from "./dense.ts";
 import { draftDepthwiseConv } from "./depthwise-conv.ts";
 import { draftExitPool } from "./exit-pool.ts";
-import { draftGridConv } from "./grid-conv.ts";
 import type { Kernel } from "./kernel.ts";
 import { draftLaneConv } from "./lane-conv.ts";
 import { draftNativeBinaryConv } from "./native-binary-conv.ts";
@@ -20,14 +19,6 @@ import { draftAveragePool, draftMaxPool } from "./pool.ts";
 import type { KernelProfile } from "./profile.ts";
 import type { Kernels } from "./select.ts";
 import { draftTable } from "./table.ts";
-
-const gridConv: Kernel = {
-  name: "grid-conv",
-  draft(match, node) {
-    const conv = node.op === "quant" ? match.maybe("conv", node.inputs[0]!) : undefined;
-    return conv && draftGridConv(match, node, conv);
-  },
-};
 
 function binaryKernel(name: string, draft: typeof draftNativeBinaryConv): Kernel {
   return {
@@ -81,7 +72,7 @@ const dense: Kernel = { name: "dense", draft: draftDense };
 const copy: Kernel = { name: "copy", draft: draftCopy };
 
 const PORTABLE: Kernels = [
-  [gridConv, binaryConv, bipolarConv, exitPool, copy, table],
+  [binaryConv, bipolarConv, exitPool, copy, table],
   [dense, depthwiseConv, planeConv, laneConv, maxPool, averagePool],
   [pointwise],
 ];

@@ -53,7 +53,5 @@ export function orderItems(items: readonly Item[], last: readonly Item[]): Item[
 function refuseCircle(a: Item, b: Item): never {
   const [writer, reader] = b.overwrites === undefined ? [a, b] : [b, a];
   const [by, other] = [writer.draft.name, reader.draft.name];
-  if (writer.draft.destroys)
-    return noKernel(`"${other}" reads the input, which "${by}" takes apart`, "Let one convolution read the input.");
   return noKernel(`"${writer.draft.replaces?.stream}" is replaced in place by "${by}" but read later by "${other}"`);
 }

@@ -49,20 +49,6 @@ export interface LayerBase {
   readonly activationBits: number;
 }
 
-/** 8-bit convolution of the input image; the output is an 8-bit stream, pixel by pixel with channels innermost (NHWC). */
-export interface GridConvLayer extends LayerBase {
-  /** Its input is the image, [channels, height, width]; spread in place into its padded form. */
-  readonly kind: "grid-conv";
-  readonly input: Region;
-  readonly inputShape: readonly [number, number, number];
-  readonly kernel: readonly [number, number];
-  readonly strides: readonly [number, number];
-  /** top, left, bottom, right */
-  readonly pads: readonly [number, number, number, number];
-  /** out = clip(accumulator >> shift) */
-  readonly shift: number;
-}
-
 /** relu(stream - shift) summed over windows, rounded to unsigned 8 bits, channels outermost. */
 export interface ExitPoolLayer extends LayerBase {
   readonly kind: "exit-pool";
@@ -106,7 +92,6 @@ export interface NativeLayer extends LayerBase {
 export type Layer =
   | NativeLayer
   | SumLayer
-  | GridConvLayer
   | BinaryConvLayer
   | ExitPoolLayer
   | DenseExitLayer

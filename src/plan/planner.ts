@@ -92,8 +92,8 @@ function select(match: Matcher, { drafts, payload }: Ending, kernels: KernelProf
 }
 
 function itemOf(match: Matcher, draft: Draft): Item {
-  const { replaces, destroys } = draft;
-  const overwrites = destroys ?? (replaces?.must ? match.bufferOf(replaces.stream).root : undefined);
+  const { replaces } = draft;
+  const overwrites = replaces?.must ? match.bufferOf(replaces.stream).root : undefined;
   const readsInput = draft.buffers.some(({ name }) => match.bufferOf(name).root === INPUT_BUFFER);
   const reads = [...readsOf(match, draft), ...(readsInput ? [INPUT_BUFFER] : [])];
   return { draft, makes: draft.name, reads, overwrites };

@@ -81,17 +81,6 @@ describe("arithmetic that no kernel does:", () => {
     ],
     ["a circle", (e) => e.node("first.conv").input.splice(0, 1, "stream.1"), /depends on itself/],
     [
-      "a second convolution of the image",
-      (e) => {
-        const padded = { pads: { ints: [1, 1, 1, 1] } };
-        const { input, attribute: attributes } = e.node("stream.0");
-        const quant = { ...node("Quant", ["other", ...input.slice(1)], ["again"]), attribute: attributes };
-        e.model.graph.node.push(node("Conv", ["image_q", "first.weight_q", "first.bias"], ["other"], padded), quant);
-        e.metadata("hedge.cut", "again");
-      },
-      /"again" reads the input, which "stream\.0" takes apart/,
-    ],
-    [
       "sums beyond float32",
       (e) => e.constant("first.bias", [3], ones(3, 2 ** 12 + 2 ** -11)),
       /"Conv:first\.conv" \(conv\)/,
