@@ -41,7 +41,7 @@ export function draftPointwise(match: Matcher, node: Node): Draft | undefined {
     operations: elementCount(output.shape) * operands.reduce((sum, { table }) => sum + (table ? 6 : 4), 12),
     why: operands.some(({ table }) => table)
       ? "element by element; what requantises an operand is a table"
-      : "element by element, behind which one quantiser",
+      : "element by element, with one quantiser behind",
     replaces: replacement(match, node, operands),
     finish: (region, slice) => ({
       kind: "pointwise",

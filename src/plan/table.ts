@@ -44,7 +44,9 @@ export function draftTable(match: Matcher, node: Node): Draft | undefined {
   if (!chain || !match.tensor(node.output).grid) return undefined;
   const output = match.storage(node.output, node);
   const rows = resultRows(match, chain, output);
-  if (!rows) return undefined;
+  // Channels follow each other in maps and vectors; a matrix holds one after the other.
+  const { shape } = output;
+  if (!rows || (rows.length > 1 && shape.length !== 1 && shape.length !== 3)) return undefined;
   const data = packTables(rows, chain.input, output);
   const limit = node.op === "lut" ? MAX_OWN_TABLE_BYTES : MAX_TABLE_BYTES;
   if (data.length > limit) return undefined;

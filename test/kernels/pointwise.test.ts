@@ -89,6 +89,14 @@ describe("requantisations", () => {
     check(builder.build([back]));
   });
 
+  it.each([[[4, 5]], [[3, 2, 2, 2]], [[6]]])("of shape %j", (shape) => {
+    const builder = new GraphBuilder("ranks");
+    builder.input("x", shape, gridOf({ signed: true, bits: 8 }));
+    const byte = requant(builder, "x", { signed: true, bits: 8 }, true, 11);
+    builder.node("add", [byte, "x"], "both");
+    check(builder.build([requant(builder, "both", { signed: false, bits: 12 }, true, 12)]));
+  });
+
   it("by thresholds", () => {
     const builder = mapOf(33);
     const thresholds = Array.from({ length: 33 * 3 }, (_, i) => ((i * 29) % 60) + 60 * (i % 3) - 140);
