@@ -86,46 +86,64 @@ static void pack_signs (hedge_memory memory, const binary_conv * d, uint32_t pix
     }
 }
 
-/** Per byte, how many bits of it are set; 0 ... 8 in each of four bytes. */
-static inline uint32_t count_by_byte (uint32_t x)
+/** Adds three words bit by bit: sums in the first, carries in the second result. */
+#define FULL_ADD(o_sum, o_carry, a, b, c) \
+    const uint32_t o_sum ## _of_two = (a) ^ (b); \
+    const uint32_t o_sum = o_sum ## _of_two ^ (c); \
+    const uint32_t o_carry = ((a) & (b)) | (o_sum ## _of_two & (c))
+
+/** How many bits are set in each half of each byte: 0 ... 4. */
+static inline uint32_t count_by_nibble (uint32_t x)
 {
     x -= (x >> 1) & 0x55555555;
-    x = (x & 0x33333333) + ((x >> 2) & 0x33333333);
-    return (x + (x >> 4)) & 0x0f0f0f0f;
+    return (x & 0x33333333) + ((x >> 2) & 0x33333333);
 }
 
-static inline uint32_t sum_of_bytes (uint32_t x)
+/** Sums of the halves of each byte. */
+static inline uint32_t sum_nibbles (uint32_t counts)
 {
-    x = (x & 0x00ff00ff) + ((x >> 8) & 0x00ff00ff);
-    return (x * 0x00010001u) >> 16;
+    return (counts & 0x0f0f0f0f) + ((counts >> 4) & 0x0f0f0f0f);
 }
 
-/** Turns of three words, 8 to a byte at most, and two words more, before a byte overflows. */
-#define MAX_TURNS 28
-
-/** Bits in which two arrays of words differ. Three words at a time go through a full adder: two counts instead of three. */
-static inline uint32_t mismatches (const uint32_t * window, const uint8_t * filter, uint32_t words)
+/** Sums of pairs of bytes, in the halves of the word. */
+static inline uint32_t sum_bytes (uint32_t counts)
 {
-    uint32_t total = 0, ones = 0, twos = 0, turns = 0, i = 0;
-    for (; i + 3 <= words; i += 3)
-    {
-        const uint32_t a = window [i] ^ hedge_load_u32 (filter + 4 * i);
-        const uint32_t b = window [i + 1] ^ hedge_load_u32 (filter + 4 * i + 4);
-        const uint32_t c = window [i + 2] ^ hedge_load_u32 (filter + 4 * i + 8);
-        const uint32_t either = a ^ b;
-        ones += count_by_byte (either ^ c);
-        twos += count_by_byte ((a & b) | (either & c));
-        if (++turns == MAX_TURNS)
-        {
-            total += sum_of_bytes (ones) + 2 * sum_of_bytes (twos);
-            ones = twos = turns = 0;
-        }
-    }
-    for (; i < words; ++i) ones += count_by_byte (window [i] ^ hedge_load_u32 (filter + 4 * i));
-    return total + sum_of_bytes (ones) + 2 * sum_of_bytes (twos);
+    return (counts & 0x00ff00ff) + ((counts >> 8) & 0x00ff00ff);
 }
 
-static void gather (const uint8_t * at, uint32_t row_stride, uint32_t rows, uint32_t row_bytes, uint32_t * o_window)
+#define DIFFERENCE(i) (window [i] ^ hedge_load_u32 (filter + 4 * (i)))
+
+/** Bits in which five words differ, by byte. */
+static inline uint32_t differing_in_five (const uint32_t * window, const uint8_t * filter)
+{
+    FULL_ADD (s, twos, DIFFERENCE (0), DIFFERENCE (1), DIFFERENCE (2));
+    FULL_ADD (ones, more_twos, s, DIFFERENCE (3), DIFFERENCE (4));
+    return sum_nibbles (count_by_nibble (ones)) + 2 * sum_nibbles (count_by_nibble (twos) + count_by_nibble (more_twos));
+}
+
+/** Bits in which nine words differ, by byte: at most 72. */
+static inline uint32_t differing_in_nine (const uint32_t * window, const uint8_t * filter)
+{
+    FULL_ADD (s0, c0, DIFFERENCE (0), DIFFERENCE (1), DIFFERENCE (2));
+    FULL_ADD (s1, c1, DIFFERENCE (3), DIFFERENCE (4), DIFFERENCE (5));
+    FULL_ADD (s2, c2, DIFFERENCE (6), DIFFERENCE (7), DIFFERENCE (8));
+    FULL_ADD (ones, c3, s0, s1, s2);
+    FULL_ADD (twos, fours, c0, c1, c2);
+    const uint32_t in_twos = sum_nibbles (count_by_nibble (twos) + count_by_nibble (c3));
+    return sum_nibbles (count_by_nibble (ones)) + 2 * in_twos + 4 * sum_nibbles (count_by_nibble (fours));
+}
+
+/** Bits in which two arrays of words differ. Full adders turn three words into two, which are counted together. */
+static inline uint32_t differing (const uint32_t * window, const uint8_t * filter, uint32_t words)
+{
+    uint32_t halves = 0;
+    for (; words >= 9; words -= 9, window += 9, filter += 36) halves += sum_bytes (differing_in_nine (window, filter));
+    for (; words >= 5; words -= 5, window += 5, filter += 20) halves += sum_bytes (differing_in_five (window, filter));
+    for (; words; --words, ++window, filter += 4) halves += sum_bytes (sum_nibbles (count_by_nibble (DIFFERENCE (0))));
+    return (halves * 0x00010001u) >> 16;
+}
+
+static inline void gather (const uint8_t * at, uint32_t row_stride, uint32_t rows, uint32_t row_bytes, uint32_t * o_window)
 {
     uint8_t * to = (uint8_t *) o_window;
     for (uint32_t row = 0; row < rows; ++row, at += row_stride, to += row_bytes) memcpy (to, at, row_bytes);
@@ -149,11 +167,15 @@ static inline int32_t rounded (const binary_conv * d, uint32_t scaled, int32_t s
     return (int32_t) (scaled + (uint32_t) added) >> d->shift;
 }
 
-static void convolve (hedge_memory memory, const binary_conv * d, uint32_t pixel, uint32_t row_stride)
+/** @param rows, row_bytes of a window; constants where the common sizes have a loop of their own */
+static inline __attribute__ ((always_inline))
+void convolve (hedge_memory memory, const binary_conv * d, uint32_t pixel, uint32_t row_stride, uint32_t rows, uint32_t row_bytes)
 {
     const hedge_window * w = & d->window;
-    const uint32_t row_bytes = (uint32_t) w->kernel_width * pixel;
-    const uint32_t words = (row_bytes * (uint32_t) w->kernel_height + 3) / 4;
+    const uint32_t words = (row_bytes * rows + 3) / 4;
+    const int32_t with_shortcut = d->shortcut == SHORTCUT_IDENTITY ? w->outputs
+                                : d->shortcut == SHORTCUT_POOLED ? (w->outputs < w->channels ? w->outputs : w->channels) : 0;
+    const int32_t shift = d->shift;
     uint32_t window [MAX_WORDS];
     int8_t * out = (int8_t *) memory.bytes + d->output;
     window [words - 1] = 0;
@@ -161,21 +183,23 @@ static void convolve (hedge_memory memory, const binary_conv * d, uint32_t pixel
         for (int32_t x = 0; x < w->out_width; ++x)
         {
             const uint8_t * at = memory.bytes + d->bits + (uint32_t) (y * w->stride_y) * row_stride + (uint32_t) (x * w->stride_x) * pixel;
-            gather (at, row_stride, (uint32_t) w->kernel_height, row_bytes, window);
+            gather (at, row_stride, rows, row_bytes, window);
             const int8_t * pool = (const int8_t *) memory.bytes + d->input
                                 + (y * d->pool_height * w->width + x * d->pool_width) * w->channels;
             const uint8_t * record = memory.bytes + d->records;
-            for (int32_t k = 0; k < w->outputs; ++k, ++out)
+            int32_t k = 0;
+            for (; k < with_shortcut; ++k, ++out, record += 4 * words + 8)
             {
-                const uint32_t differing = mismatches (window, record, words);
-                record += 4 * words;
-                const uint32_t scaled = hedge_load_u32 (record) - hedge_load_u32 (record + 4) * differing;
-                record += 8;
-                int32_t value;
-                if (d->shortcut == SHORTCUT_IDENTITY) value = rounded (d, scaled, * out);
-                else if (d->shortcut == SHORTCUT_POOLED && k < w->channels) value = rounded (d, scaled, pooled (pool + k, d));
-                else value = (int32_t) scaled >> d->shift;
-                * out = (int8_t) hedge_clip_i8 (value);
+                const uint32_t count = differing (window, record, words);
+                const uint32_t scaled = hedge_load_u32 (record + 4 * words) - hedge_load_u32 (record + 4 * words + 4) * count;
+                const int32_t added = d->shortcut == SHORTCUT_IDENTITY ? * out : pooled (pool + k, d);
+                * out = (int8_t) hedge_clip_i8 (rounded (d, scaled, added));
+            }
+            for (; k < w->outputs; ++k, ++out, record += 4 * words + 8)
+            {
+                const uint32_t count = differing (window, record, words);
+                const uint32_t scaled = hedge_load_u32 (record + 4 * words) - hedge_load_u32 (record + 4 * words + 4) * count;
+                * out = (int8_t) hedge_clip_i8 ((int32_t) scaled >> shift);
             }
         }
 }
@@ -192,6 +216,9 @@ hedge_error hedge_binary_conv (hedge_memory memory, uint32_t descriptor)
     const uint32_t padded_height = (uint32_t) (w->height + w->top + w->bottom);
     if (w->top || w->left || w->bottom || w->right) fill_with_padding (memory, & d, pixel, padded_height * padded_width * pixel);
     pack_signs (memory, & d, pixel, padded_width);
-    convolve (memory, & d, pixel, padded_width * pixel);
+    const uint32_t rows = (uint32_t) w->kernel_height, row_bytes = (uint32_t) w->kernel_width * pixel, stride = padded_width * pixel;
+    if (rows == 3 && row_bytes == 6) convolve (memory, & d, pixel, stride, 3, 6);
+    else if (rows == 3 && row_bytes == 12) convolve (memory, & d, pixel, stride, 3, 12);
+    else convolve (memory, & d, pixel, stride, rows, row_bytes);
     return NULL;
 }
