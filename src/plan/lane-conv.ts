@@ -61,7 +61,7 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
     weights,
     replaces: choice.repeats ? undefined : replacement(conv, epilogue),
     operations: choice.operations,
-    why: `${lanes.count} lanes of ${lanes.bits} bits, ${chunks.offsets.length} taps at a time${blocks > 1 ? `, ${blocks} parts` : ""}`,
+    why: `${lanes.count} ${lanes.count === 1 ? "lane" : "lanes"} of ${lanes.bits} bits, ${chunks.offsets.length} taps at a time${blocks > 1 ? `, ${blocks} parts` : ""}`,
     finish: (region, slice): LaneConvLayer => ({
       kind: "lane-conv",
       name,

@@ -43,7 +43,7 @@ describe("a convolution in lanes equals the reference", () => {
     check({ ...BASE, activations: { min: -32768, max: 32767 }, padInteger: -7 });
     const wide = { ...BASE, activations: { min: -32768, max: 32767 }, weights: { min: -3000, max: 3000 } };
     check({ ...wide, kernel: [1, 1], pads: [0, 0, 0, 0] });
-    expect(check({ ...BASE, outputs: 1 }).why).toContain("1 lanes");
+    expect(check({ ...BASE, outputs: 1 }).why).toContain("1 lane ");
   });
 
   it("in parts, where its weights do not fit into the scratch area", () => {
