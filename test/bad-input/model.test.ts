@@ -191,7 +191,7 @@ describe("metadata:", () => {
     [
       "a cut that is not quantised",
       (e) => e.metadata("hedge.cut", "layer.0.sum"),
-      /cut "layer\.0\.sum" is not quantised to 1, 2, 4 or 8 bits/,
+      /error H406: .*cut "layer\.0\.sum" has integers of .* more than 8 bits hold/,
     ],
     [
       "a cut that does not separate the halves",
