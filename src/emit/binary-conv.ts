@@ -9,71 +9,72 @@ import { type Ending, endingOf } from "./binary-endings.ts";
 import { fillClipTable } from "./clip-table.ts";
 import type { Code, Expression, Local } from "./code.ts";
 import { loadWord } from "./load-word.ts";
-import { fillWithPadding, packSigns, paddedSize } from "./pack-signs.ts";
+import { SignWindow } from "./sign-window.ts";
 
 export function emitBinaryConv(code: Code, layer: BinaryConvLayer): Expression {
-  const { ending, scratch } = layer;
-  const table = ending.kind === "stream" ? ending.clipTable : undefined;
-  return code.block(
-    ...fillWithPadding(code, layer),
-    ...code.phase(() => packSigns(code, layer)),
-    ...(table ? code.phase(() => fillClipTable(code, table, scratch.address + table.countsOffset)) : []),
-    ...new Convolution(code, layer).emit(),
-  );
+  return code.block(...new Convolution(code, layer).emit());
 }
 
 class Convolution {
   readonly #ending: Ending;
-  /** Where the bits around the block's first pixel begin. */
-  readonly #pixel: Local;
+  readonly #window: SignWindow;
+  readonly #rows: Local;
+  /** The first column of the block's first pixel. */
+  readonly #column: Local;
   /** The filter's record, and its words. */
   readonly #record: Local;
   readonly #weights: readonly Local[];
   /** The words around each pixel of the block. */
   readonly #words: readonly (readonly Local[])[];
-  /** Bytes of packed bits from one row to the next, and from one output pixel to the next. */
-  readonly #rowStride: number;
-  readonly #pixelStep: number;
+  /** Bytes of packed bits from one output pixel to the next. */
+  readonly #step: number;
 
   constructor(
     private readonly code: Code,
     private readonly layer: BinaryConvLayer,
   ) {
-    const word = (pieces: readonly WordPiece[]): Local => (isHalf(pieces) ? code.pointer() : code.word());
     this.#ending = endingOf(code, layer);
-    this.#pixel = code.pointer();
+    this.#window = new SignWindow(code, layer);
+    this.#rows = code.pointer();
+    this.#column = code.pointer();
     this.#record = code.pointer();
+    const word = (pieces: readonly WordPiece[]): Local => (isHalf(pieces) ? code.pointer() : code.word());
     this.#words = Array.from({ length: layer.block }, () => layer.words.map(word));
     this.#weights = layer.block > 1 ? layer.words.map(word) : [];
-    const pixelBytes = bytesPerPixel(layer.inputShape[0]);
-    this.#rowStride = paddedSize(layer)[1] * pixelBytes;
-    this.#pixelStep = layer.strides[1] * pixelBytes;
+    this.#step = layer.strides[1] * layer.kernel[0] * bytesPerPixel(layer.inputShape[0]);
   }
 
   emit(): Expression[] {
     const { code, layer } = this;
-    const { strides, block } = layer;
-    const [, height, width] = layer.map;
-    const beside = width % block;
+    const { block, map } = layer;
+    const beside = map[2] % block;
     return [
-      this.#pixel.set(code.i32(layer.bits.address)),
+      ...this.#fillTable(),
+      ...this.#window.start(),
       ...this.#ending.start(),
-      code.repeat(height, [
-        code.repeat(Math.floor(width / block), this.#block(block)),
+      this.#rows.set(code.i32(map[1])),
+      code.untilReaches(this.#rows, code.i32(0), [
+        ...this.#window.advance(),
+        this.#column.set(code.i32(layer.bits.address)),
+        code.repeat(Math.floor(map[2] / block), this.#block(block)),
         ...(beside > 0 ? this.#block(beside) : []),
-        this.#pixel.advance(strides[0] * this.#rowStride - width * this.#pixelStep),
         ...this.#ending.nextRow(),
+        this.#rows.advance(-1),
       ]),
     ];
+  }
+
+  #fillTable(): Expression[] {
+    const { ending, scratch } = this.layer;
+    const table = ending.kind === "stream" ? ending.clipTable : undefined;
+    return table ? [fillClipTable(this.code, table, scratch.address + table.countsOffset)] : [];
   }
 
   /** All outputs of `pixels` neighbours in a row; moves on behind them. */
   #block(pixels: number): Expression[] {
     const { code, layer } = this;
     const gather = (p: number): Expression[] =>
-      layer.words.map((pieces, w) =>
-        this.#words[p]![w]!.set(loadWord(code, this.#pixel, pieces, this.#rowStride, p * this.#pixelStep)),
-      );
+      layer.words.map((pieces, w) => this.#words[p]![w]!.set(loadWord(code, this.#column, pieces, 0, p * this.#step)));
     let done = 0;
     return [
       ...Array.from({ length: pixels }, (_, p) => gather(p)).flat(),
@@ -82,7 +83,7 @@ class Convolution {
         done += count;
         return count > 0 ? [this.#channels(pixels, done, withShortcut)] : [];
       }),
-      this.#pixel.advance(pixels * this.#pixelStep),
+      this.#column.advance(pixels * this.#step),
       ...this.#ending.nextBlock(pixels),
     ];
   }

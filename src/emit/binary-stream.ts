@@ -32,7 +32,7 @@ export class StreamEnding implements Ending {
     this.#base = code.pointer();
     this.#factor = code.pointer();
     if (ending.shortcut.kind === "pooled") this.#window = code.pointer();
-    if (!ending.clipTable) this.#value = code.pointer();
+    if (ending.clips && !ending.clipTable) this.#value = code.pointer();
   }
 
   start(): Expression[] {
@@ -78,9 +78,10 @@ export class StreamEnding implements Ending {
   store(count: Expression, pixel: number, _record: Local, withShortcut: boolean): Expression[] {
     const { code } = this;
     const { i32 } = code.module;
-    const { clipTable } = this.ending;
+    const { clips, clipTable } = this.ending;
     const at = pixel * this.#outputs;
     const value = this.#scaled(count, withShortcut ? this.#added(pixel) : undefined);
+    if (!clips) return [i32.store8(at, 1, this.#out.get, value)];
     if (clipTable) return [i32.store8(at, 1, this.#out.get, i32.load8_u(clipTable.region.address, 1, value))];
     const limited = this.#value!;
     return [limited.set(value), ...code.clip(limited, -128, 127), i32.store8(at, 1, this.#out.get, limited.get)];

@@ -4,7 +4,7 @@
  * What is fast on wasm3 decides the shapes here: an interpreter pays per dispatched operation, so kernels keep values in locals,
  * address by constant offsets from one moving pointer, and count down into `br_if`.
  */
-import type binaryen from "binaryen";
+import binaryen from "binaryen";
 
 export type Expression = number;
 export type Module = binaryen.Module;
@@ -49,9 +49,6 @@ export class Local {
 /** One function under construction. */
 export class Code {
   readonly #locals: number[] = [];
-  /** Locals of finished phases. */
-  #free: Local[] = [];
-  #taken: Local[] = [];
   #labels = 0;
 
   /** @param parameters types of the parameters, which are the first locals */
@@ -66,25 +63,24 @@ export class Code {
   }
 
   local(type: number): Local {
-    const used = this.#free.findIndex((local) => local.type === type);
-    const local = used >= 0 ? this.#free.splice(used, 1)[0]! : this.#newLocal(type);
-    this.#taken.push(local);
-    return local;
-  }
-
-  #newLocal(type: number): Local {
     this.#locals.push(type);
     return new Local(this, this.parameters.length + this.#locals.length - 1, type);
   }
 
-  /** Builds code whose locals nothing reads later: what is built afterwards takes them again, since wasm3 has room for about a hundred. */
-  phase(build: () => Expression[]): Expression[] {
-    const outer = this.#taken;
-    this.#taken = [];
-    const body = build();
-    this.#free.push(...this.#taken);
-    this.#taken = outer;
-    return body;
+  /**
+   * Calls a function that the module's layers share; it is built where it is called first.
+   * @param name tells apart whatever is built differently
+   * @param values of its parameters, i32 each
+   */
+  callShared(name: string, values: readonly Expression[], build: (code: Code) => Expression): Expression {
+    const { module, types } = this;
+    if (!module.getFunction(name)) {
+      const parameters = values.map(() => types.i32);
+      const code = new Code(module, types, parameters);
+      const body = build(code);
+      module.addFunction(name, binaryen.createType(parameters), types.none, [...code.localTypes], body);
+    }
+    return module.call(name, [...values], types.none);
   }
 
   pointer(): Local {

@@ -18,10 +18,10 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
   const pattern = matchBinaryConv(match, quantiser, sum);
   const { stream, inputShape, outputShape, kernel, alpha, shift, shortcut } = pattern;
   const taps = inputShape[0] * kernel[0] * kernel[1];
-  const clip = clipRange(pattern, taps);
+  const { clips, table: clip } = limitsOf(pattern, taps);
   const raised = clip ? (clip.below + 128) * 2 ** shift : 0;
   const [rows, columns] = shortcut.kind === "pooled" ? shortcut.window : [0, 0];
-  const words = planBinaryWords({
+  const words = planBinaryWords(match.graph, {
     ...pattern,
     name: quantiser.output,
     conv: pattern.conv.name,
@@ -31,7 +31,7 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
     // taps - 2 * mismatches is the sum of products of +-1.
     tail: (k) => integers(taps * alpha[k]! + raised, 2 * alpha[k]!),
     // A pooled shortcut has one loop for the channels that it reaches and one for the others.
-    endingWords: rows * columns > 0 ? 60 + 7 * rows * columns : 24,
+    endingWords: rows * columns > 0 ? 52 + 7 * rows * columns : 18,
     endingOperations: 10 + 2 * rows * columns,
   });
   return {
@@ -45,7 +45,7 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
     weights: words.weights,
     operations: words.operations,
     why: "weights and activations of +-1: xor and popcount, 64 products at a time",
-    replaces: replacedStream(pattern, words.block),
+    replaces: replacedStream(pattern, words.block, [kernel[0] - pattern.pads[0], pattern.strides[0]]),
     finish: (region, slice) => ({
       ...words.finish(region),
       outputShape,
@@ -56,26 +56,26 @@ export function draftBinaryConv(match: Matcher, quantiser: Node, sum: Node): Dra
         kind: "stream",
         shift,
         shortcut,
+        clips,
         ...(clip && { clipTable: { region: region(CLIP_BUFFER), countsOffset: words.constantsOffset } }),
       },
     }),
   };
 }
 
-/**
- * How many of the integers that may occur lie outside a signed byte.
- * @returns undefined when a table that limits them would be too large
- */
-function clipRange(
+/** Whether integers may occur outside a signed byte, and how many on each side, if a table of them all is not too large. */
+function limitsOf(
   { alpha, shift, added }: BinaryConvPattern,
   taps: number,
-): { below: number; above: number } | undefined {
+): { clips: boolean; table?: { below: number; above: number } } {
   const most = taps * alpha.reduce((max, factor) => Math.max(max, Math.abs(factor)), 0);
-  const low = Math.floor((added.low - most) / 2 ** shift);
-  const high = Math.floor((added.high + most) / 2 ** shift);
-  const range = { below: Math.max(0, -128 - low), above: Math.max(0, high - 127) };
-  const entries = range.below + 256 + range.above;
-  return entries <= MAX_CLIP_TABLE && entries * 2 ** shift < 2 ** 31 ? range : undefined;
+  const below = Math.max(0, -128 - Math.floor((added.low - most) / 2 ** shift));
+  const above = Math.max(0, Math.floor((added.high + most) / 2 ** shift) - 127);
+  const entries = below + 256 + above;
+  const clips = entries > 256;
+  return clips && entries <= MAX_CLIP_TABLE && entries * 2 ** shift < 2 ** 31
+    ? { clips, table: { below, above } }
+    : { clips };
 }
 
 function integers(...values: number[]): Uint8Array {

@@ -26,7 +26,8 @@ export type BinaryEnding =
       readonly kind: "stream";
       readonly shift: number;
       readonly shortcut: Shortcut;
-      /** Absent where the range is too wide for a table. */
+      /** Whether an output can leave a signed byte, and by which table it is limited, if that is not too large. */
+      readonly clips: boolean;
       readonly clipTable?: ClipTable;
     }
   /** +1 where the count is at most the record's i32, else -1. */
@@ -39,13 +40,15 @@ export interface BinaryConvLayer extends LayerBase {
   readonly inputShape: readonly [number, number, number];
   /** [outputs, height, width] */
   readonly map: readonly [number, number, number];
+  readonly kernel: readonly [number, number];
   readonly strides: readonly [number, number];
   /** top, left, bottom, right */
   readonly pads: readonly [number, number, number, number];
   /** The input is an 8-bit stream, compared with tables at the start of the scratch area; otherwise its bytes are -1 and +1. */
   readonly thresholds: boolean;
-  /** Packed and padded bits. */
+  /** Packed and padded bits of as many rows as the kernel has: column by column, of each the pixels of all rows. */
   readonly bits: Region;
+  /** Words of the columns under the kernel, which are neighbouring bytes. */
   readonly words: readonly (readonly WordPiece[])[];
   /** Where in the scratch area the padding pixel lies, and the filters' records. */
   readonly padPixelOffset: number;

@@ -111,13 +111,15 @@ export function matchBinaryConv(match: Matcher, quantiser: Node, sum: Node): Bin
 /**
  * A shortcut that is the stream itself is replaced in place; a pooled one where that is sound.
  * @param block pixels that a kernel computes at a time, channel by channel
+ * @param entering rows that it reads before the first row of outputs, and before each later one
  */
 export function replacedStream(
   { stream, inputShape, outputShape, shortcut }: BinaryConvPattern,
   block: number,
+  entering?: readonly [first: number, then: number],
 ): Draft["replaces"] {
   if (shortcut.kind === "identity") return { stream, must: true };
-  const inPlace = shortcut.kind === "pooled" && poolsInPlace(inputShape, outputShape, shortcut.window, block);
+  const inPlace = shortcut.kind === "pooled" && poolsInPlace(inputShape, outputShape, shortcut.window, block, entering);
   return inPlace ? { stream, must: false } : undefined;
 }
 

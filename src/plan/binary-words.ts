@@ -1,5 +1,5 @@
 /** What binarized convolutions have in common, whatever they end in: bits in words, filters in records, pixels in blocks. */
-import { elementCount } from "../graph/graph.ts";
+import { elementCount, type Graph, numbersOf, tensorOf } from "../graph/graph.ts";
 import type { BinaryConvLayer } from "./binary-layers.ts";
 import { bufferName, type Draft, noKernel, SLACK } from "./draft.ts";
 import { align } from "./memory.ts";
@@ -7,9 +7,12 @@ import { bytesPerPixel, filterBytes, gatherWords, packFilter, packPadPixel, pack
 import type { Region } from "./plan.ts";
 
 /** Words of 64 bits that are held in locals: a microcontroller's wasm3 has room for 128 values in a function, and 256 halves of words. */
-const MAX_WORDS = 80;
-/** Pixels are unrolled, into at most about so many words of wasm3's code, which lies in RAM. */
-const MAX_CODE_WORDS = 540;
+const MAX_WORDS = 81;
+/**
+ * Pixels are unrolled. wasm3's code lies in RAM: about so many of its words are for the pixels of all binarized convolutions, in equal parts for
+ * each of their shapes, which are a function each.
+ */
+const CODE_WORDS = 1400;
 const MAX_BLOCK = 16;
 
 export interface BinaryFilters {
@@ -46,18 +49,26 @@ export interface BinaryWords extends Pick<Draft, "buffers" | "weights" | "operat
 type BinaryFields = Omit<BinaryConvLayer, "outputShape" | "output" | "weights" | "input" | "ending">;
 
 /** @throws HedgeError when a pixel's neighbourhood does not fit wasm3's locals */
-export function planBinaryWords(filters: BinaryFilters): BinaryWords {
+export function planBinaryWords(graph: Graph, filters: BinaryFilters): BinaryWords {
   const { name, inputShape, map, kernel, strides, pads, signs, endingWords, endingOperations } = filters;
-  const [channels, height, width] = inputShape;
-  const words = gatherWords(kernel[0], kernel[1] * bytesPerPixel(channels));
+  const [channels, , width] = inputShape;
+  const columnBytes = kernel[0] * bytesPerPixel(channels);
+  const words = gatherWords(1, kernel[1] * columnBytes);
   if (words.length > MAX_WORDS)
     noKernel(
       `Node "${filters.conv}" (conv) looks at ${words.length} words of 64 bits per pixel, more than ${MAX_WORDS}`,
       "Use fewer channels or a smaller kernel.",
     );
-  const block = blockOf(map[2], words.length, endingWords);
+  if (pads[0] >= kernel[0])
+    noKernel(`Node "${filters.conv}" (conv) has rows of outputs that see nothing but padding`, "Use less padding.");
+  const pixelWords = 13 * words.length + endingWords;
+  const fitting = Math.min(
+    (8 * MAX_WORDS) / filterBytes(words) - 1,
+    CODE_WORDS / shapesOf(graph) / pixelWords,
+    MAX_BLOCK,
+  );
+  const block = blockOf(map[2], Math.max(1, Math.floor(fitting)));
   const { weights, ...offsets } = packRecords(filters, words);
-  const bitsBytes = (height + pads[0] + pads[2]) * (width + pads[1] + pads[3]) * bytesPerPixel(channels);
   const [scratch, bits] = [bufferName("weights", name), bufferName("bits", name)];
   const perOutput = 4 * words.length + endingOperations + (2 * words.length + 14) / block;
   const perEight = signs ? 10 : 5;
@@ -65,7 +76,7 @@ export function planBinaryWords(filters: BinaryFilters): BinaryWords {
     block,
     weights,
     buffers: [
-      { name: bits, bytes: bitsBytes + SLACK },
+      { name: bits, bytes: (width + pads[1] + pads[3]) * columnBytes + SLACK },
       { name: scratch, bytes: weights.length },
     ],
     operations: elementCount(map) * perOutput + (elementCount(inputShape) / 8) * perEight,
@@ -79,6 +90,7 @@ export function planBinaryWords(filters: BinaryFilters): BinaryWords {
       activationBits: 1,
       inputShape,
       map,
+      kernel,
       strides,
       pads,
       thresholds: signs !== undefined,
@@ -111,16 +123,41 @@ function packRecords(filters: BinaryFilters, words: BinaryConvLayer["words"]) {
   weights.set(constants, constantsOffset);
   for (let k = 0; k < map[0]; k++) {
     const at = recordsOffset + k * recordBytes;
-    weights.set(packFilter(filters.weights.subarray(k * taps, (k + 1) * taps), channels, kernel, words, flipped), at);
+    const filter = byColumns(filters.weights.subarray(k * taps, (k + 1) * taps), kernel);
+    weights.set(packFilter(filter, channels, [1, kernel[0] * kernel[1]], words, flipped), at);
     weights.set(filters.tail(k), at + filterBytes(words));
   }
   return { weights, padPixelOffset: table.length, constantsOffset, recordsOffset, recordBytes };
 }
 
+/** [channels, rows, columns] as [channels, columns, rows]. */
+function byColumns(filter: ArrayLike<number>, [rows, columns]: readonly [number, number]): number[] {
+  const area = rows * columns;
+  return Array.from({ length: filter.length }, (_, i) => {
+    const [y, x] = [i % rows, Math.floor((i % area) / rows)];
+    return filter[i - (i % area) + y * columns + x]!;
+  });
+}
+
 /** How many pixels of a row meet a filter at a time: equal blocks, if they need not be much smaller for it. */
-function blockOf(width: number, words: number, endingWords: number): number {
-  const fitting = Math.min(Math.floor(MAX_WORDS / words) - 1, Math.floor(MAX_CODE_WORDS / (8 * words + endingWords)));
-  const most = Math.max(1, Math.min(MAX_BLOCK, fitting, width));
+function blockOf(width: number, fitting: number): number {
+  const most = Math.min(width, fitting);
   for (let block = most; block > most / 2; block--) if (width % block === 0) return block;
   return Math.ceil(width / Math.ceil(width / most));
+}
+
+const shapes = new WeakMap<Graph, number>();
+
+/** How many shapes of binarized convolutions a model has. */
+function shapesOf(graph: Graph): number {
+  const known = shapes.get(graph);
+  if (known !== undefined) return known;
+  const keys = graph.nodes.flatMap((node) => {
+    const [x, w] = node.inputs.map((name) => tensorOf(graph, name));
+    if (node.op !== "conv" || x?.grid?.min !== -1 || x.grid.max !== 1) return [];
+    return [JSON.stringify([x.shape, w!.shape, numbersOf(node, "strides")])];
+  });
+  const count = Math.max(1, new Set(keys).size);
+  shapes.set(graph, count);
+  return count;
 }

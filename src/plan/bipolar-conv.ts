@@ -34,7 +34,7 @@ export function draftBipolarConv(match: Matcher, node: Node): Draft | undefined 
   if (!source) return undefined;
   const negated = chain.shortcut ? undefined : signEnding(match, matched);
   const ending = negated ?? epilogueEnding(match, matched);
-  const words = planBinaryWords({
+  const words = planBinaryWords(match.graph, {
     name: node.output,
     conv: chain.root.name,
     inputShape: source.shape,
@@ -72,6 +72,7 @@ export function draftBipolarConv(match: Matcher, node: Node): Draft | undefined 
 function isBinary(match: Matcher, { chain, geometry, weights, range, padInteger, element }: MatchedConv): boolean {
   return (
     geometry.group === 1 &&
+    geometry.pads[0] < geometry.kernel[0] &&
     geometry.dilations.every((n) => n === 1) &&
     element.bytes === 1 &&
     range.min === -1 &&

@@ -9,14 +9,21 @@ import type { Matcher } from "./matcher.ts";
  * @param input [channels, height, width] of the stream, channels innermost in memory
  * @param output likewise; both start at the same address
  * @param block pixels
+ * @param entering rows that the convolution reads before the first row of outputs, and before each later one; all, unless told
  */
 export function poolsInPlace(
-  [channels, , width]: readonly [number, number, number],
+  [channels, height, width]: readonly [number, number, number],
   [outputs, outHeight, outWidth]: readonly [number, number, number],
   [rows, columns]: readonly [number, number],
   block: number,
+  entering: readonly [first: number, then: number] = [height, 0],
 ): boolean {
   const lastRead = new Map<number, number>();
+  const rowBytes = width * channels;
+  for (let y = entering[0]; y < height; y++) {
+    const row = Math.ceil((y - entering[0] + 1) / entering[1]);
+    for (let at = 0; at < rowBytes && row < outHeight; at++) lastRead.set(y * rowBytes + at, row * outWidth * outputs);
+  }
   const forEachValue = (visit: (y: number, x: number, k: number, time: number) => void): void => {
     let time = 0;
     for (let y = 0; y < outHeight; y++)
@@ -29,7 +36,8 @@ export function poolsInPlace(
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) {
         const pixel = (y * rows + i) * width + x * columns + j;
-        lastRead.set(pixel * channels + k, time);
+        const at = pixel * channels + k;
+        lastRead.set(at, Math.max(time, lastRead.get(at) ?? 0));
       }
   });
   let sound = true;

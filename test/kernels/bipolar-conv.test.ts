@@ -38,7 +38,7 @@ const draft = (shape: ConvShape) => {
 
 describe("a binarized convolution equals the reference", () => {
   it.each(ODD)("from signs of %i channels to as many signs", (channels) => {
-    check({ ...BASE, input: [channels, 4, 5], outputs: channels });
+    check({ ...BASE, input: [channels, 4, 3], outputs: channels });
   });
 
   it.each(ODD)("from signs of %i channels to 8 bits, with another tensor added", (channels) => {
@@ -46,13 +46,14 @@ describe("a binarized convolution equals the reference", () => {
   });
 
   it.each([1, 2, 7, 16, 17, 31, 34])("in rows of %i pixels, in equal blocks or with a smaller last one", (width) => {
-    check({ ...BASE, input: [32, 2, width], outputs: 3 });
+    check({ ...BASE, input: [16, 2, width], outputs: 3 });
   });
 
   it("over random shapes", () => {
     const cases = fc.record({ ...convShapes, padInteger: fc.constantFrom(-1, 1), stored: fc.constant(true) });
     fc.assert(
       fc.property(cases, (c) => {
+        fc.pre(c.pads[0] < c.kernel[0]);
         check({ ...BASE, ...c, dilations: [1, 1] });
       }),
       { numRuns: 60 },
@@ -60,7 +61,7 @@ describe("a binarized convolution equals the reference", () => {
   });
 
   it.each(ODD)("of a stream of %i channels behind thresholds, which need not be stored", (channels) => {
-    const planned = checkLayer(signedGraph([channels, 4, 5], "conv"), draftBipolarConv, 3);
+    const planned = checkLayer(signedGraph([channels, 4, 3], "conv"), draftBipolarConv, 3);
     expect(planned.buffers.map(({ name }) => name)).toContain("stream");
   });
 
@@ -104,6 +105,7 @@ describe("a binarized convolution leaves to other kernels", () => {
     ["activations that may be 0", { signs: false }],
     ["weights of more than two values", { weights: INT8 }],
     ["padding with 0", { padInteger: 0 }],
+    ["rows that see nothing but padding", { kernel: [1, 3] }],
     ["groups", { input: [4, 6, 5], group: 2 }],
     ["dilations", { dilations: [2, 1] }],
   ])("%s", (_, change) => expect(draft({ ...BASE, ...change })).toBeUndefined());
