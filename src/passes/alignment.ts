@@ -4,7 +4,6 @@
  */
 import { type Graph, type Node, tensorOf } from "../graph/graph.ts";
 import { aligned, type Grid } from "../graph/grid.ts";
-import { integersOf, MAX_TABLE } from "../graph/operators/lut.ts";
 import { pointwiseOf } from "./pointwise.ts";
 import {
   doublings,
@@ -13,6 +12,7 @@ import {
   type Range,
   STORED_BITS,
   staticRange,
+  tabulates,
   weightCount,
 } from "./storage.ts";
 
@@ -31,10 +31,15 @@ export function isSum(graph: Graph, node: Node): boolean {
   return (node.op === "add" || node.op === "sub") && node.inputs.every((input) => !tensorOf(graph, input).values);
 }
 
-/** Sums of functions of one tensor of few integers become a table. */
+/** A product of two tensors, which a layer computes of two stored ones. */
+export function isProduct(graph: Graph, node: Node): boolean {
+  return node.op === "mul" && node.inputs.every((input) => !tensorOf(graph, input).values) && !isTable(graph, node);
+}
+
+/** What joins functions of one tensor of few integers becomes a table. */
 function isTable(graph: Graph, node: Node): boolean {
   const { source } = pointwiseOf(graph, node.output);
-  return source.name !== node.output && source.grid !== undefined && integersOf(source.grid) <= MAX_TABLE;
+  return source.name !== node.output && source.grid !== undefined && tabulates(source.grid);
 }
 
 /** One of the two is what the layer computes, the other must have been stored. */

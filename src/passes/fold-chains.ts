@@ -7,7 +7,7 @@
 import { HedgeError } from "../errors.ts";
 import { type GraphBuilder, rewriteGraph } from "../graph/build.ts";
 import { type Graph, type Node, numberOr, perChannelOf, tensorOf } from "../graph/graph.ts";
-import { bitsOf, type Grid, isExact, isPowerOfTwo, largestInteger } from "../graph/grid.ts";
+import { type Grid, isExact, isPowerOfTwo, largestInteger } from "../graph/grid.ts";
 import { operatorOf } from "../graph/operators/index.ts";
 import { integersOf, MAX_TABLE } from "../graph/operators/lut.ts";
 import { joined, refusedInto } from "../problems.ts";
@@ -17,6 +17,7 @@ import { freeName } from "./free-name.ts";
 import { isQuantiser, type Levels, levelsOf } from "./levels.ts";
 import type { Notes } from "./notes.ts";
 import { evaluatePointwise, type Pointwise, type Precision, pointwiseOf } from "./pointwise.ts";
+import { tabulates } from "./storage.ts";
 
 /** Levels that thresholds may tell apart, and those up to which they are cheaper than a multiplication. */
 const MAX_LEVELS = 16;
@@ -97,11 +98,6 @@ function isKernelsOwn(graph: Graph, node: Node, { source, nodes }: Pointwise): b
   const shifts = isExact(input) && isPowerOfTwo(output.step) && output.step >= input.step;
   const scaled = nodes.length === 0 || (nodes.length === 1 && nodes[0]!.op === "mul");
   return shifts && scaled && node.attributes.rounding === "FLOOR" && numberOr(node, "zeroAfterRounding", 0) === 0;
-}
-
-/** Tables are looked up by a stored byte. */
-function tabulates(grid: Grid): boolean {
-  return integersOf(grid) <= MAX_TABLE && bitsOf(grid) <= 8;
 }
 
 /** Levels at halves, too many for thresholds, of a sum. */

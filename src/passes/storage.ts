@@ -25,6 +25,11 @@ export function isComputedInIntegers(graph: Graph, name: string): boolean {
   );
 }
 
+/** Whether a function of a grid's integers may be a table: it is looked up by a stored byte. */
+export function tabulates(grid: Grid): boolean {
+  return integersOf(grid) <= MAX_TABLE && bitsOf(grid) <= 8;
+}
+
 export interface Range {
   readonly min: number;
   readonly max: number;

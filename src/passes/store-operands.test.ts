@@ -64,6 +64,30 @@ describe("storeOperands", () => {
     expect(error).toBeLessThanOrEqual(3 * 4);
   });
 
+  it("stores both factors of a product, unless it becomes a table", () => {
+    const gated = (builder: GraphBuilder, x: string): Graph => {
+      builder.node("hardSigmoid", [x], "gate", { alpha: 0.01, beta: 0.5 });
+      builder.node("mul", [x, "gate"], "product");
+      builder.node("quant", ["product"], "y", { bits: 8, signed: 1, narrow: 0, rounding: "ROUND", scale: 9, zero: 0 });
+      return builder.build(["y"]);
+    };
+    const { text, error } = stored(gated(start([1, -3, 20, 100]), "sum"));
+    expect(text.slice(1)).toEqual([
+      "gate = hardSigmoid(sum)",
+      "gate.stored = quant(gate)",
+      "product = mul(sum,gate.stored)",
+      "y = quant(product)",
+    ]);
+    expect(error).toBeLessThanOrEqual(9);
+    const few = new GraphBuilder("few");
+    few.input("x", [2, 1, 3], { step: 0.1, min: -128, max: 127 });
+    expect(stored(gated(few, "x")).text).toEqual([
+      "gate = hardSigmoid(x)",
+      "product = mul(x,gate)",
+      "y = quant(product)",
+    ]);
+  });
+
   it("stores an operand once for all of its readers", () => {
     const builder = start([100, -300, 2000, 10001]);
     builder.node("maxPool", ["sum"], "largest", POOL);

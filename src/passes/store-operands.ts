@@ -6,7 +6,7 @@
 import { type GraphBuilder, rewriteGraph } from "../graph/build.ts";
 import { consumersOf, type Graph, type Node, tensorOf } from "../graph/graph.ts";
 import { bitsOf, isPowerOfTwo } from "../graph/grid.ts";
-import { alignmentOf, isSum, type Steps } from "./alignment.ts";
+import { alignmentOf, isProduct, isSum, type Steps } from "./alignment.ts";
 import { freeName } from "./free-name.ts";
 import { isQuantiser } from "./levels.ts";
 import type { Notes } from "./notes.ts";
@@ -45,7 +45,8 @@ function storeFirst(graph: Graph, notes: Notes): Graph | undefined {
 /** Operands that cannot be stored as they are. */
 function storageOf(graph: Graph, node: Node): Steps {
   const steps = new Map<string, number>();
-  if (isPointwise(graph, node) || isQuantiser(node) || isSum(graph, node) || isExitPool(graph, node)) return steps;
+  const elementwise = isPointwise(graph, node) && !isProduct(graph, node);
+  if (elementwise || isQuantiser(node) || isSum(graph, node) || isExitPool(graph, node)) return steps;
   for (const name of node.inputs) {
     const range = tensorOf(graph, name).values || isStorable(graph, name) ? undefined : staticRange(graph, name);
     if (!range) continue;
