@@ -4,6 +4,7 @@
  * is multiplied by the input at once. Weights are stored from 0 upwards; what that adds is the sum of the inputs times their offset.
  */
 import type { Node } from "../graph/graph.ts";
+import { joined, padded } from "./bytes.ts";
 import { type MatchedConv, matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
 import { bufferName, type Draft } from "./draft.ts";
 import { planEpilogue } from "./epilogue.ts";
@@ -24,9 +25,9 @@ export function draftDense(match: Matcher, node: Node): Draft | undefined {
   if (!conv) return undefined;
   const { input, element, geometry, outputShape, weightRange } = conv;
   const [inputs, height, width] = input.dims;
-  const padded = geometry.pads.some((n) => n > 0);
+  const hasPads = geometry.pads.some((n) => n > 0);
   const contiguous = inputs === 1 || input.strides[0] === 1;
-  if (height * width !== 1 || geometry.group > 1 || padded || !contiguous) return undefined;
+  if (height * width !== 1 || geometry.group > 1 || hasPads || !contiguous) return undefined;
   const [outputs] = outputShape;
   const offset = Math.min(0, weightRange.min);
   const sums = sumRanges(conv);
@@ -39,11 +40,8 @@ export function draftDense(match: Matcher, node: Node): Draft | undefined {
   const groups = Math.ceil(outputs / wordOutputs);
   const epilogue = planEpilogue(match.graph, conv.chain, rawSums(conv, sums, new Array<number>(outputs).fill(0)));
   const recordsBytes = align(outputs * epilogue.recordBytes);
-  const weights = new Uint8Array(recordsBytes + groups * pieces * pieceInputs * 8);
-  epilogue.records.forEach((record, k) => {
-    weights.set(record, k * epilogue.recordBytes);
-  });
-  packWeights(weights.subarray(recordsBytes), conv, pieces * pieceInputs, offset, fieldBits);
+  const packed = packWeights(conv, groups, pieces * pieceInputs, offset, fieldBits);
+  const weights = joined([padded(joined(epilogue.records), recordsBytes), packed]);
   const name = node.output;
   const [scratch, partial] = [bufferName("weights", name), bufferName("sums", name)];
   const source = match.request(input.root);
@@ -89,13 +87,14 @@ export function draftDense(match: Matcher, node: Node): Draft | undefined {
 
 /** Per group of outputs and input: a field for each output, less the offset; of inputs and outputs that are none, 0. */
 function packWeights(
-  out: Uint8Array,
   { weights, outputShape, input }: MatchedConv,
+  groups: number,
   rows: number,
   offset: number,
   fieldBits: 4 | 8,
-): void {
+): Uint8Array {
   const [inputs] = input.dims;
+  const out = new Uint8Array(8 * groups * rows);
   const wordOutputs = 64 / fieldBits;
   for (let k = 0; k < outputShape[0]; k++) {
     const group = Math.floor(k / wordOutputs) * rows;
@@ -103,4 +102,5 @@ function packWeights(
     for (let i = 0; i < inputs; i++)
       out[(group + i) * 8 + (bit >> 3)]! |= (weights[k * inputs + i]! - offset) << (bit & 7);
   }
+  return out;
 }

@@ -1,7 +1,7 @@
 /** Plans convolutions in SWAR lanes: src/plan/lanes.ts. */
 import type { Node } from "../graph/graph.ts";
 import { bitsOf } from "../graph/grid.ts";
-import { joined } from "./bytes.ts";
+import { joined, padded } from "./bytes.ts";
 import { matchConv, rawSums, replacement, sumRanges } from "./conv-match.ts";
 import { bufferName, type Draft, noKernel, SLACK } from "./draft.ts";
 import { planEpilogue } from "./epilogue.ts";
@@ -40,9 +40,7 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
   const head = choice.own ? packStarts(choice) : joined(epilogue.records);
   const recordsBytes = align(head.length);
   const packed = packLanes(conv, choice, weightBits);
-  const weights = new Uint8Array(recordsBytes + packed.length);
-  weights.set(head);
-  weights.set(packed, recordsBytes);
+  const weights = joined([padded(head, recordsBytes), packed]);
   const name = node.output;
   const [scratch, rows, sums] = ["weights", "rows", "sums"].map((purpose) => bufferName(purpose, name));
   const input = match.request(conv.input.root);
