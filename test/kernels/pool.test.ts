@@ -105,6 +105,15 @@ describe("pooling equals the reference", () => {
     }
   });
 
+  it("in a module of several pages", () => {
+    const builder = new GraphBuilder("pages");
+    builder.input("x", [16, 66, 64], { step: 1, min: -128, max: 127 });
+    builder.node("maxPool", ["x"], "y", { kernel: [8, 8], strides: [8, 8] });
+    const graph = builder.build(["y"]);
+    const plan = checkGraph(graph, [randomSample(graph, 1)], { memoryLimit: 4 * 65536 });
+    expect(plan.memoryBytes).toBeGreaterThan(2 * 65536);
+  });
+
   it("refuses an average whose divisor changes at the border", () => {
     const builder = new GraphBuilder("border");
     builder.input("x", [3, 4, 4], { step: 1, min: -128, max: 127 });
