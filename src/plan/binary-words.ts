@@ -12,7 +12,7 @@ const MAX_WORDS = 81;
  * Pixels are unrolled. wasm3's code lies in RAM: about so many of its words are for the pixels of all binarized convolutions, in equal parts for
  * each of their shapes, which are a function each.
  */
-const CODE_WORDS = 1400;
+const CODE_WORDS = 1350;
 const MAX_BLOCK = 16;
 
 export interface BinaryFilters {

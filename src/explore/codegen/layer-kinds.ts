@@ -8,6 +8,8 @@ import type { NaturalLayer } from "./natural-c.ts";
 export interface LayerKind {
   /** Of the input: integers with this step. */
   readonly grid: Grid;
+  /** Makes of the input what the layer reads, where that is not the input itself. */
+  readonly source?: (builder: GraphBuilder, input: string) => string;
   /** Adds the layer behind tensor `x`; `name` becomes its output's. */
   readonly add: (builder: GraphBuilder, x: string, name: string) => string;
   readonly natural: Omit<NaturalLayer, "sample">;
@@ -41,8 +43,15 @@ export function bipolarConv(channels: number, side: number): LayerKind {
   const thresholds = numbers.integers(channels, -20, 20);
   const rising = numbers.integers(channels, 0, 1);
   return {
-    // +-1 on a grid of step 1; 0 does not occur.
     grid: { step: 1, min: -1, max: 1 },
+    // The input's grid has a 0; a sign has none.
+    source(builder, input) {
+      const zeros = builder.constant("signs.thresholds", [channels, 1], new Array<number>(channels).fill(0));
+      return builder.node("threshold", [input, zeros], "signs", {
+        ...SIGN,
+        rising: new Array<number>(channels).fill(1),
+      });
+    },
     add(builder, x, name) {
       const w = builder.constant(`${name}.weights`, [channels, channels, 3, 3], weights);
       const t = builder.constant(`${name}.thresholds`, [channels, 1], thresholds);

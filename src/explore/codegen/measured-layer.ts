@@ -30,7 +30,8 @@ const LAYER = "layer";
  */
 export function measuredLayer(shape: readonly [number, number, number], kind: LayerKind, next = kind): MeasuredLayer {
   const builder = new GraphBuilder(LAYER);
-  const x = kind.add(builder, builder.input("input", shape, kind.grid), LAYER);
+  const input = builder.input("input", shape, kind.grid);
+  const x = kind.add(builder, kind.source?.(builder, input) ?? input, LAYER);
   const plan = planModel(builder.build([next.add(builder, x, "next")]), { memoryLimit: MEMORY_LIMIT });
   const sample = randomSample(elementCount(shape), kind);
   const job = {
