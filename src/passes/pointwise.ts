@@ -2,12 +2,17 @@
  * Functions of one value and its channel: chains of element-wise operators with constants, from a tensor on a grid on. Whatever
  * mixes neither pixels nor channels can be evaluated on the integers that a channel may hold, all channels at once.
  */
+
+import { HedgeError } from "../errors.ts";
 import { elementCount, type Graph, type Node, numberOf, producerOf, type Tensor, tensorOf } from "../graph/graph.ts";
 import type { KernelInput } from "../graph/operator.ts";
 import { operatorOf } from "../graph/operators/index.ts";
 
 const UNARY: ReadonlySet<string> = new Set(["relu", "clip", "hardSigmoid", "sign", "identity"]);
 const BINARY: ReadonlySet<string> = new Set(["add", "sub", "mul", "div"]);
+
+/** Exporters write a handful; each is looked at from every one behind it. */
+const MAX_DEPTH = 256;
 
 export interface Pointwise {
   /** What the function is of. */
@@ -22,17 +27,29 @@ export interface Pointwise {
   readonly monotone: boolean;
 }
 
-/** Finds the furthest tensor that `output` is a function of, channel by channel; the output itself where it is made in another way. */
+/**
+ * Finds the furthest tensor that `output` is a function of, channel by channel; the output itself where it is made in another way.
+ * @throws HedgeError (input) for a chain without end
+ */
 export function pointwiseOf(graph: Graph, output: string): Pointwise {
   const known = new Map<string, { source: string; nodes: readonly Node[]; forks: boolean }>();
-  const trace = (name: string) => {
+  const trace = (name: string, depth: number) => {
     const found = known.get(name);
     if (found) return found;
+    if (depth > MAX_DEPTH)
+      throw new HedgeError(
+        "input",
+        `"${output}" stands behind more than ${MAX_DEPTH} element-wise nodes in a row.`,
+        "Fold them into fewer before exporting.",
+        { code: "H209" },
+      );
     const itself = { source: name, nodes: [] as readonly Node[], forks: false };
     const node = producerOf(graph, name);
     let result = itself;
     if (node && isPointwise(graph, node)) {
-      const variables = node.inputs.filter((input) => !tensorOf(graph, input).values).map(trace);
+      const variables = node.inputs
+        .filter((input) => !tensorOf(graph, input).values)
+        .map((input) => trace(input, depth + 1));
       const source = variables[0]!.source;
       if (variables.every((variable) => variable.source === source)) {
         const nodes = new Set([...variables.flatMap((variable) => variable.nodes), node]);
@@ -43,7 +60,7 @@ export function pointwiseOf(graph: Graph, output: string): Pointwise {
     known.set(name, result);
     return result;
   };
-  const { source, nodes, forks } = trace(output);
+  const { source, nodes, forks } = trace(output, 0);
   return {
     source: tensorOf(graph, source),
     nodes,

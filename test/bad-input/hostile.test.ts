@@ -110,6 +110,16 @@ it.each<[string, () => OnnxModel, RegExp]>([
     /error H207: .* depends on itself/,
   ],
   [
+    "3900 element-wise nodes in a row",
+    () => changed((e) => chain(e, 3900, (a, b) => node("Relu", [a], [b]))),
+    /error H209: .* stands behind more than 256 element-wise nodes/,
+  ],
+  [
+    "3900 doublings in a row",
+    () => changed((e) => chain(e, 3900, (a, b) => node("Add", [a, a], [b]))),
+    /error H303: .*integers reach/,
+  ],
+  [
     "4000 nodes that do not compile",
     () => changed((e) => chain(e, 4000, (a, b) => node("Erf", [a], [b]))),
     /4000 nodes do not compile/,
