@@ -15,6 +15,7 @@ import type { Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
 import { bytesPerPixel } from "./packing.ts";
 import type { PlaneConvLayer } from "./sum-layers.ts";
+import { wholeTensor } from "./view.ts";
 import { packChunk, planWordChunks, type WordChunks } from "./word-chunks.ts";
 
 /** With more planes than this on either side lanes are better. */
@@ -26,8 +27,9 @@ const PAIR = 7;
 const LOOP = 4;
 
 export function draftPlaneConv(match: Matcher, node: Node): Draft | undefined {
-  const conv = matchConv(match, node);
-  if (!conv) return undefined;
+  const matched = matchConv(match, node);
+  if (!matched) return undefined;
+  const conv = { ...matched, input: channelsInnermost(matched) };
   const { geometry, input, element, range, outputShape } = conv;
   const [channels, height, width] = input.dims;
   const activations = bitPlanes(range, activationStep(match, conv));
@@ -35,8 +37,7 @@ export function draftPlaneConv(match: Matcher, node: Node): Draft | undefined {
   const planes = activations.planes.length;
   if (planes > MAX_PLANES || weights.planes.length > MAX_PLANES || planes === 0 || weights.planes.length === 0)
     return undefined;
-  if (element.bytes > 1 || geometry.group > 1 || geometry.dilations[1] > 1 || (channels > 1 && input.strides[0] > 1))
-    return undefined;
+  if (element.bytes > 1 || geometry.group > 1 || geometry.dilations[1] > 1) return undefined;
   const pixelBytes = bytesPerPixel(channels);
   const chunks = planWordChunks(geometry.kernel, pixelBytes, Math.floor(HELD / planes));
   const packed = packWeights(conv, weights, chunks);
@@ -109,6 +110,13 @@ export function draftPlaneConv(match: Matcher, node: Node): Draft | undefined {
       epilogue: epilogue.finish(region),
     }),
   };
+}
+
+/** Eight channels are packed at once, so they must lie together: an input in another order is copied first. */
+function channelsInnermost({ input, chain }: MatchedConv): MatchedConv["input"] {
+  const [channels] = input.dims;
+  if (channels === 1 || input.strides[0] === 1) return input;
+  return wholeTensor(chain.root.inputs[0]!, input.dims) as MatchedConv["input"];
 }
 
 /** What the kernel's sums lack: the activations' constant times every weight. */

@@ -57,6 +57,11 @@ describe("a convolution in bit planes equals the reference", () => {
     expect(check({ ...BASE, activations: { min: -1, max: 1 }, signs: true }).why).toContain("2 x 2 bit planes");
   });
 
+  it("of the host's image, copied to have its channels innermost", () => {
+    const { buffers } = check({ ...BASE, stored: false });
+    expect(buffers[0]!.name).toBe("x");
+  });
+
   it("in parts, and in chunks of rows or of parts of rows", () => {
     expect(check({ ...BASE, input: [256, 3, 3], outputs: 64 }).why).toContain("parts");
     check({
