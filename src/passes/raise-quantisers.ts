@@ -3,7 +3,7 @@
  * maxPool(quant(x)) where the chain rises, and then the pooling reads narrow integers and the chain folds into the layer that made x.
  */
 import { rewriteGraph } from "../graph/build.ts";
-import { consumersOf, type Graph, type Node, numberOf, producerOf, tensorOf } from "../graph/graph.ts";
+import { consumersOf, type Graph, type Node, numberOf, tensorOf } from "../graph/graph.ts";
 import { operatorOf } from "../graph/operators/index.ts";
 import { freeName } from "./free-name.ts";
 import { isQuantiser } from "./levels.ts";
@@ -27,21 +27,28 @@ interface Move {
 }
 
 function findMove(graph: Graph): Move | undefined {
+  const quantised = quantisedTensors(graph);
   for (const node of graph.nodes) {
-    if (node.op !== "maxPool" && !MOVEMENT.has(node.op)) continue;
-    if (node.inputs.every((input) => isQuantised(graph, input))) continue;
+    if (!movesValues(node) || node.inputs.every((input) => quantised.has(input))) continue;
     const chain = chainBehind(graph, node);
     if (chain) return { node, chain };
   }
   return undefined;
 }
 
-/** Whether a tensor holds a quantiser's integers, or the model's input. */
-function isQuantised(graph: Graph, name: string): boolean {
-  const node = producerOf(graph, name);
-  if (!node) return true;
-  if (node.op === "maxPool" || MOVEMENT.has(node.op)) return node.inputs.every((input) => isQuantised(graph, input));
-  return isQuantiser(node);
+function movesValues({ op }: Node): boolean {
+  return op === "maxPool" || MOVEMENT.has(op);
+}
+
+/** Tensors that hold a quantiser's integers, moved or not, the model's input and constants. */
+function quantisedTensors(graph: Graph): Set<string> {
+  const made = new Set(graph.nodes.map(({ output }) => output));
+  const quantised = new Set([...graph.tensors.keys()].filter((name) => !made.has(name)));
+  for (const node of graph.nodes) {
+    const moved = movesValues(node) && node.inputs.every((input) => quantised.has(input));
+    if (moved || isQuantiser(node)) quantised.add(node.output);
+  }
+  return quantised;
 }
 
 /** The nodes behind `node` that may go in front of it, the last of them a quantiser. */

@@ -33,7 +33,8 @@ export function placeBuffers(buffers: readonly Buffer[]): { addresses: ReadonlyM
     const placed = placeInOrder(order);
     if (!best || endOf(placed) < endOf(best)) best = placed;
     if (endOf(best) <= least) break;
-    const highest = placed.findLast((buffer) => buffer.address + buffer.bytes === endOf(placed))!;
+    const end = endOf(placed);
+    const highest = placed.findLast((buffer) => buffer.address + buffer.bytes === end)!;
     const first = order.find(({ name }) => name === highest.name)!;
     order = [first, ...order.filter((buffer) => buffer !== first)];
   }
