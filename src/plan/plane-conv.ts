@@ -23,7 +23,7 @@ const MAX_PLANES = 5;
 /** Words of activations that are held in locals at once, two 32-bit slots each. */
 const HELD = 40;
 /** About what a layer dispatches: per pair of words, where a population count costs twice as much as other operations; per loop. */
-const PAIR = 7;
+const PAIR = 6;
 const LOOP = 4;
 
 export function draftPlaneConv(match: Matcher, node: Node): Draft | undefined {
