@@ -36,6 +36,11 @@ test-deps:
 test: test-deps train-deps check build ## Types, lint and every test; installs what they need
 	npm test
 
+RUNS ?= 3000
+.PHONY: nightly
+nightly: build ## Thousands of random networks and graphs, others every day (RUNS, HEDGE_SEED)
+	HEDGE_RUNS=$(RUNS) HEDGE_SEED=$${HEDGE_SEED:-$$(date +%Y%m%d)} npx vitest run test/random-networks.test.ts test/kernels/random-graphs.test.ts
+
 MODEL := models/resnet20-12e6c-2bit/model.onnx
 OUT := out/resnet20-12e6c-2bit
 

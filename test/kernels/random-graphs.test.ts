@@ -1,6 +1,6 @@
 /** Random graphs of stored tensors: views, buffers that are taken over, tensors that several layers read, every kernel beside every other. */
 import fc from "fast-check";
-import { describe, it } from "vitest";
+import { it } from "vitest";
 import { GraphBuilder } from "../../src/graph/build.ts";
 import type { Graph } from "../../src/graph/graph.ts";
 import { randomFrom } from "../support/random.ts";
@@ -146,8 +146,9 @@ function randomGraph(seed: number, channels: number, size: number): Graph {
 
 const RUNS = Number(process.env.HEDGE_RUNS ?? 60);
 
-describe("random graphs", () => {
-  it("run as the reference does, on both engines", () => {
+it(
+  `${RUNS} random graphs run as the reference does, on both engines`,
+  () => {
     fc.assert(
       fc.property(fc.nat(1e9), fc.constantFrom(1, 3, 8, 9), fc.integer({ min: 1, max: 5 }), (seed, channels, size) => {
         const graph = randomGraph(seed, channels, size);
@@ -155,5 +156,6 @@ describe("random graphs", () => {
       }),
       { numRuns: RUNS },
     );
-  });
-});
+  },
+  RUNS * 2_000,
+);
