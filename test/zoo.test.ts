@@ -4,6 +4,7 @@ import { compileModel } from "../src/bundle/compile.ts";
 import { tensorOf } from "../src/graph/graph.ts";
 import { runGraph } from "../src/graph/run.ts";
 import { encodeModel } from "../src/import/onnx/codec.ts";
+import type { Layer } from "../src/plan/plan.ts";
 import { unpackPayload } from "../src/wire/payload.ts";
 import { type ZooOptions, zooModel } from "../src/zoo/zoo.ts";
 import { checkPlanned, randomSample } from "./support/run-graph.ts";
@@ -13,10 +14,10 @@ async function compileZoo(name: string, options: ZooOptions) {
   return compileModel(encodeModel(zooModel(name, options)), `${name}.onnx`);
 }
 
-async function check(name: string, options: ZooOptions): Promise<string[]> {
+async function check(name: string, options: ZooOptions): Promise<readonly Layer[]> {
   const { graph, plan, bundle } = await compileZoo(name, options);
   checkPlanned(graph, plan, [randomSample(graph, 1)], bundle.manifest.input.layout);
-  return plan.layers.map(({ kind }) => kind);
+  return plan.layers;
 }
 
 describe("a module equals the reference:", () => {
@@ -26,7 +27,7 @@ describe("a module equals the reference:", () => {
     "%s by %s",
     async (...named) => {
       const [name, flavour] = named;
-      expect((await check(name, { flavour })).at(-1)).toBe("outputs");
+      expect((await check(name, { flavour })).at(-1)!.kind).toBe("outputs");
     },
   );
 
@@ -35,7 +36,7 @@ describe("a module equals the reference:", () => {
     ["resnet8", "qdq"],
     ["autoencoder", "qkeras"],
   ])("%s by %s", async (name, flavour) => {
-    expect((await check(name, { flavour })).at(-1)).toBe("outputs");
+    expect((await check(name, { flavour })).at(-1)!.kind).toBe("outputs");
   });
 
   it.each(["resnet8-4e", "resnet32-20e"])("the hybrid %s", async (name) => {
@@ -61,11 +62,16 @@ describe("a module equals the reference:", () => {
     [1, 2],
     [2, 2],
     [3, 3],
+    [4, 4],
     [8, 8],
     [2, 8],
   ] as const;
   it.each(depths)("weights of %i bits, activations of %i", async (weights, activations) => {
     for (const flavour of ["brevitas", "qkeras"])
-      for (const name of ["mlp", "mobilenet-v2-block"]) await check(name, { flavour, bits: { weights, activations } });
+      for (const name of ["mlp", "mobilenet-v2-block"]) {
+        const layers = await check(name, { flavour, bits: { weights, activations } });
+        const told = layers.map(({ weightBits, activationBits }) => [weightBits, activationBits]);
+        expect(told).toContainEqual([weights, activations]);
+      }
   });
 });

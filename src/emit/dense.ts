@@ -22,10 +22,10 @@ export function emitDense(code: Code, layer: DenseLayer, context: EmitContext): 
 /** Writes every output's sum of products. */
 function multiply(code: Code, layer: DenseLayer, sum: Local, { loadWeights, weightsAt }: EmitContext): Expression[] {
   const { i32, i64 } = code.module;
-  const { scratch, recordsBytes, pieces, pieceInputs, outputs, element, input, sums, weightOffset, weightBits } = layer;
+  const { scratch, recordsBytes, pieces, pieceInputs, outputs, element, input, sums, weightOffset, fieldBits } = layer;
   const pieceBytes = 8 * pieceInputs;
-  const pairCount = 32 / weightBits;
-  const field = (1n << BigInt(weightBits)) - 1n;
+  const pairCount = 32 / fieldBits;
+  const field = (1n << BigInt(fieldBits)) - 1n;
   const pairMask = field | (field << 32n);
   const [from, at, weights] = [code.pointer(), code.pointer(), code.pointer()];
   const [word, activation] = [code.word(), code.word()];
@@ -38,7 +38,7 @@ function multiply(code: Code, layer: DenseLayer, sum: Local, { loadWeights, weig
     activation.set(loadWide(code, element, i * element.bytes, at.get)),
     word.set(i64.load(8 * i, 8, weights.get)),
     ...pairs.map((pair, p) => {
-      const moved = p === 0 ? word.get : i64.shr_u(word.get, code.i64(BigInt(weightBits * p)));
+      const moved = p === 0 ? word.get : i64.shr_u(word.get, code.i64(BigInt(fieldBits * p)));
       return pair.set(i64.add(i64.mul(i64.and(moved, code.i64(pairMask)), activation.get), pair.get));
     }),
   ];

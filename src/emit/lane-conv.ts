@@ -59,16 +59,16 @@ function spread(
   { loadWeights }: EmitContext,
 ): Expression[] {
   const { i64 } = code.module;
-  const { lanes, weightBits, weightsSigned, offsets } = layer;
+  const { lanes, fieldBits, weightsSigned, offsets } = layer;
   const words = layer.groups * chunksOf(layer) * offsets.length;
-  const wordBytes = packedBytes(lanes, weightBits);
+  const wordBytes = packedBytes(lanes, fieldBits);
   const bytes = words * wordBytes;
   const begin = layer.scratch.address + layer.recordsBytes;
   const packed = begin + 8 * words - bytes;
   const shift = (bits: number): Expression => code.i64(BigInt(bits));
   const lane = (index: number): Expression => {
-    const top = i64.shl(weights.get, shift(64 - (index + 1) * weightBits));
-    const weight = weightsSigned ? i64.shr_s(top, shift(64 - weightBits)) : i64.shr_u(top, shift(64 - weightBits));
+    const top = i64.shl(weights.get, shift(64 - (index + 1) * fieldBits));
+    const weight = weightsSigned ? i64.shr_s(top, shift(64 - fieldBits)) : i64.shr_u(top, shift(64 - fieldBits));
     return index === 0 ? weight : i64.shl(weight, shift(index * lanes.bits));
   };
   const word = Array.from({ length: lanes.count }, (_, index) => lane(index)).reduce((sum, one) => i64.add(one, sum));

@@ -147,10 +147,10 @@ class StepEmitter {
   }
 }
 
-/** Layers with equal keys differ in their names and in where their weights lie, and in nothing else: they share one function. */
+/** Layers with equal keys differ in what is said of them and in where their weights lie, and in nothing else: they share one function. */
 function functionKey(layer: Layer): string {
   const { weights, ...rest } = layer;
-  return JSON.stringify({ ...rest, name: "", why: "", weightBytes: weights.bytes });
+  return JSON.stringify({ ...rest, name: "", why: "", weightBits: 0, activationBits: 0, weightBytes: weights.bytes });
 }
 
 /** Whether a layer says if the sample is done. */

@@ -10,6 +10,7 @@ import { bufferName, type Draft } from "./draft.ts";
 import { planEpilogue } from "./epilogue.ts";
 import type { Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
+import { operandBits } from "./operand-bits.ts";
 import type { DenseLayer } from "./sum-layers.ts";
 
 /** Inputs that are unrolled. */
@@ -69,8 +70,8 @@ export function draftDense(match: Matcher, node: Node): Draft | undefined {
       scratch: region(scratch),
       loadsItself: true,
       macs: conv.macs,
-      weightBits: fieldBits,
-      activationBits: 8 * element.bytes,
+      ...operandBits(match, conv),
+      fieldBits,
       input: { address: region(source.name).address + input.offset * element.bytes, bytes: inputs * element.bytes },
       element,
       inputs,

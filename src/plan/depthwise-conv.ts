@@ -8,6 +8,7 @@ import { bufferName, type Draft } from "./draft.ts";
 import { type Element, elementOf } from "./element.ts";
 import { type EpilogueDraft, planEpilogue } from "./epilogue.ts";
 import type { Matcher } from "./matcher.ts";
+import { operandBits } from "./operand-bits.ts";
 import { planRowWindow } from "./row-window.ts";
 import type { DepthwiseConvLayer } from "./sum-layers.ts";
 
@@ -53,8 +54,7 @@ export function draftDepthwiseConv(match: Matcher, node: Node): Draft | undefine
       weights: slice,
       scratch: region(scratch),
       macs: conv.macs,
-      weightBits: 8 * weightElement.bytes,
-      activationBits: 8 * conv.element.bytes,
+      ...operandBits(match, conv),
       window: window.finish(region(conv.input.root), region(copied)),
       element: conv.element,
       weightElement,

@@ -8,6 +8,7 @@ import { planEpilogue } from "./epilogue.ts";
 import { type LaneChoice, laneChoices, packLanes, packStarts } from "./lanes.ts";
 import type { Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
+import { operandBits } from "./operand-bits.ts";
 import { planRowWindow } from "./row-window.ts";
 import type { LaneConvLayer } from "./sum-layers.ts";
 import { planTapChunks } from "./tap-chunks.ts";
@@ -19,12 +20,12 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
   const conv = matchConv(match, node);
   if (!conv) return undefined;
   const window = planRowWindow(conv);
-  const weightBits = bitsOf({ step: 1, ...conv.weightRange });
-  if (weightBits > 16)
+  const fieldBits = bitsOf({ step: 1, ...conv.weightRange });
+  if (fieldBits > 16)
     noKernel(`Node "${conv.chain.root.name}" (${conv.chain.root.op}) has weights of more than 16 bits`);
   const exact = new Array<number>(conv.outputShape[0]).fill(0);
   const { plain } = planEpilogue(match.graph, conv.chain, rawSums(conv, sumRanges(conv), exact));
-  const ways = HELD.flatMap((limit) => laneChoices(conv, planTapChunks(conv, window, limit), weightBits, plain));
+  const ways = HELD.flatMap((limit) => laneChoices(conv, planTapChunks(conv, window, limit), fieldBits, plain));
   const choice = ways.reduce(
     (best, other) => (best && best.operations <= other.operations ? best : other),
     undefined as LaneChoice | undefined,
@@ -39,7 +40,7 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
   const words = groups * chunks.taps.length * chunks.offsets.length;
   const head = choice.own ? packStarts(choice) : joined(epilogue.records);
   const recordsBytes = align(head.length);
-  const packed = packLanes(conv, choice, weightBits);
+  const packed = packLanes(conv, choice, fieldBits);
   const weights = joined([padded(head, recordsBytes), packed]);
   const name = node.output;
   const [scratch, rows, sums] = ["weights", "rows", "sums"].map((purpose) => bufferName(purpose, name));
@@ -69,8 +70,8 @@ export function draftLaneConv(match: Matcher, node: Node): Draft | undefined {
       scratch: region(scratch!),
       loadsItself: true,
       macs: conv.macs,
-      weightBits,
-      activationBits: 8 * conv.element.bytes,
+      ...operandBits(match, conv),
+      fieldBits,
       window: window.finish(region(conv.input.root), window.bytes > 0 ? region(rows!) : { address: 0, bytes: 0 }),
       element: conv.element,
       weightsSigned: conv.weightRange.min < 0,

@@ -49,7 +49,7 @@ const PER_OUTPUT = 20;
 export function laneChoices(
   conv: MatchedConv,
   chunks: TapChunks,
-  weightBits: number,
+  fieldBits: number,
   plain: Plain | undefined,
 ): LaneChoice[] {
   const outputs = conv.outputShape[0] / conv.geometry.group;
@@ -57,7 +57,7 @@ export function laneChoices(
   const parts = rangesOf(conv, chunks.taps);
   const total = rangesOf(conv, [chunks.taps.flat()]);
   const found: LaneChoice[] = [];
-  for (let count = Math.min(MAX_LANES, Math.floor(64 / weightBits)); count >= 1; count--) {
+  for (let count = Math.min(MAX_LANES, Math.floor(64 / fieldBits)); count >= 1; count--) {
     if (count > 1 && count >= 2 * outputs) continue;
     const bits = count === 1 ? 32 : Math.floor(64 / count);
     const limit = 2 ** Math.min(31, bits);
@@ -138,16 +138,16 @@ function costed(
 }
 
 /** Bytes of a word's weights in weights.bin. */
-export function packedBytes({ count }: Lanes, weightBits: number): number {
-  return Math.ceil((count * weightBits) / 8);
+export function packedBytes({ count }: Lanes, fieldBits: number): number {
+  return Math.ceil((count * fieldBits) / 8);
 }
 
-/** Per part, chunk, group of lanes and tap: a weight of `weightBits` bits for each lane, in whole bytes. */
-export function packLanes(conv: MatchedConv, choice: LaneChoice, weightBits: number): Uint8Array {
+/** Per part, chunk, group of lanes and tap: a weight of `fieldBits` bits for each lane, in whole bytes. */
+export function packLanes(conv: MatchedConv, choice: LaneChoice, fieldBits: number): Uint8Array {
   const { weights, outputShape } = conv;
   const { chunks, lanes, blocks, groups, blockOutputs } = choice;
   const perOutput = weights.length / outputShape[0];
-  const bytes = packedBytes(lanes, weightBits);
+  const bytes = packedBytes(lanes, fieldBits);
   const out = new Uint8Array(blocks * chunks.taps.length * groups * chunks.offsets.length * bytes);
   let at = 0;
   for (let block = 0; block < blocks; block++) {
@@ -158,7 +158,7 @@ export function packLanes(conv: MatchedConv, choice: LaneChoice, weightBits: num
           for (let lane = 0; lane < lanes.count; lane++) {
             const k = firstOfGroup(choice, group) + lane;
             if (tap < 0 || k >= blockOutputs) continue;
-            putBits(out, 8 * at + lane * weightBits, weights[(first + k) * perOutput + tap]!, weightBits);
+            putBits(out, 8 * at + lane * fieldBits, weights[(first + k) * perOutput + tap]!, fieldBits);
           }
           at += bytes;
         }

@@ -3,8 +3,7 @@
  * coefficient * coefficient * popcount(plane & plane) over all pairs, 64 products at a time. What the planes' constants add is, for
  * those of the activations, a constant of each output, and for the weights' one number per pixel: the sum of the activations.
  */
-import { type Node, numberOf } from "../graph/graph.ts";
-import { integerOf } from "../graph/grid.ts";
+import type { Node } from "../graph/graph.ts";
 import { type BitPlanes, bitPlanes, commonStep } from "./bit-planes.ts";
 import { BLOCK_BYTES, type Blocks, divideOutputs, firstOutput, overlap } from "./blocks.ts";
 import { joined, padded } from "./bytes.ts";
@@ -13,6 +12,7 @@ import { bufferName, type Draft, SLACK } from "./draft.ts";
 import { planEpilogue } from "./epilogue.ts";
 import type { Matcher } from "./matcher.ts";
 import { align } from "./memory.ts";
+import { levelStep, operandBits } from "./operand-bits.ts";
 import { bytesPerPixel } from "./packing.ts";
 import type { PlaneConvLayer } from "./sum-layers.ts";
 import { wholeTensor } from "./view.ts";
@@ -75,8 +75,7 @@ export function draftPlaneConv(match: Matcher, node: Node): Draft | undefined {
       scratch: region(scratch!),
       loadsItself: true,
       macs: conv.macs,
-      weightBits: weights.planes.length,
-      activationBits: planes,
+      ...operandBits(match, conv),
       input: { address: region(input.root).address + input.offset, bytes: region(input.root).bytes - input.offset },
       inputShape: [channels, height, width],
       inputRowStride: height > 1 ? input.strides[1] : pixelStride * width,
@@ -129,12 +128,12 @@ function shiftOf({ weights, outputShape }: MatchedConv, { constant }: BitPlanes)
 }
 
 /** Levels of thresholds may be several integers apart, and so may what the map is padded with. */
-function activationStep(match: Matcher, { input, range, padInteger, geometry }: MatchedConv): number {
-  const producer = match.producer(input.root);
-  if (producer?.op !== "threshold") return 1;
-  const scale = integerOf(numberOf(producer, "scale"), match.tensor(input.root).grid!);
+function activationStep(match: Matcher, conv: MatchedConv): number {
+  const { range, padInteger, geometry } = conv;
+  const levels = levelStep(match, conv);
+  if (levels === undefined) return 1;
   const padded = geometry.pads.some((n) => n > 0);
-  return commonStep([range.min, range.min + scale, ...(padded ? [padInteger] : [])]);
+  return commonStep([range.min, range.min + levels, ...(padded ? [padInteger] : [])]);
 }
 
 /** Dispatched operations of the layer, about. */

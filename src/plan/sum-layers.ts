@@ -13,7 +13,8 @@ export interface LaneConvLayer extends LayerBase {
   readonly window: RowWindow;
   /** How an activation is stored. */
   readonly element: Element;
-  /** Whether weights of \`weightBits\` bits have a sign. */
+  /** Bits of a weight in weights.bin, and whether they have a sign. */
+  readonly fieldBits: number;
   readonly weightsSigned: boolean;
   /** [outputs, height, width] */
   readonly map: readonly [number, number, number];
@@ -104,7 +105,8 @@ export interface DenseLayer extends LayerBase {
   /** The inputs are worked through in parts of as many, whose weights are loaded one after another. */
   readonly pieces: number;
   readonly pieceInputs: number;
-  readonly weightBits: 4 | 8;
+  /** Bits of a weight in weights.bin. */
+  readonly fieldBits: 4 | 8;
   /** What is added to a stored weight. */
   readonly weightOffset: number;
   /** Bytes of the epilogue's records, which come first. */
