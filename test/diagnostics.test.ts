@@ -85,12 +85,7 @@ const CASES: Record<DiagnosticCode, () => OnnxModel | Uint8Array> = {
     }),
   H302: () =>
     bare(
-      [
-        quant("x", "q", ["fine", "word"]),
-        node("HardSigmoid", ["q"], ["h"]),
-        node("Mul", ["q", "h"], ["m"]),
-        quant("m", "y"),
-      ],
+      [quant("x", "q", ["fine", "word"]), node("Mul", ["q", "q"], ["m"]), quant("m", "y")],
       [...BYTE, ...scalars({ fine: 2 ** -10, word: 16 })],
     ),
   H303: () => changed((e) => e.constant("first.bias", [3], new Array(3).fill(2 ** 12 + 2 ** -11))),
@@ -106,13 +101,10 @@ const CASES: Record<DiagnosticCode, () => OnnxModel | Uint8Array> = {
       [...BYTE, floats("none", [1, 4], [0, 0, 0, 0])],
     ),
   H401: () =>
-    changed((e) => {
-      const padded = { pads: { ints: [1, 1, 1, 1] } };
-      const { input, attribute: attributes } = e.node("stream.0");
-      const again = { ...node("Quant", ["other", ...input.slice(1)], ["again"]), attribute: attributes };
-      e.model.graph.node.push(node("Conv", ["image_q", "first.weight_q", "first.bias"], ["other"], padded), again);
-      e.metadata("hedge.cut", "again");
-    }),
+    bare(
+      [quant("x", "q"), quant("w.wide", "w", ["scale", "wide"]), node("MatMul", ["q", "w"], ["m"]), quant("m", "y")],
+      [...BYTE, ...scalars({ wide: 20 }), floats("w.wide", [4, 4], new Float32Array(16).fill(4000))],
+    ),
   H402: () =>
     bare(
       [quant("x", "q", ["fine", "word"]), node("MatMul", ["q", "w"], ["m"]), quant("m", "y")],
