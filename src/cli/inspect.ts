@@ -44,7 +44,7 @@ function totals({ name, digest, macs, binaryMacs, ram, flash, offload, output }:
   return [
     `${name}  ${digest.slice(0, 16)}`,
     `MACs      ${macs.toLocaleString("en")}, of them binary ${binaryMacs.toLocaleString("en")}`,
-    `RAM       ${kib(ram.total)} = linear memory ${ram.linear} + wasm3 stack ${ram.stack} + metacode ${ram.metacode} (on this host; about half with 32-bit pointers)`,
+    `RAM       ${kib(ram.total)} = linear memory ${ram.linear} + wasm3's stack ${ram.stack}, compiled code ${ram.code} and structures ${ram.structures}, on a 32-bit device`,
     `flash     ${kib(flash.total)} = module ${flash.module} + weights ${flash.weights}`,
     offload
       ? `offload   ${offload.payload} B a sample; cloud part ${kib(offload.cloud)}`

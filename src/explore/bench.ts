@@ -5,12 +5,12 @@ import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 import type { Bundle } from "../bundle/bundle.ts";
 import { readBundle } from "../bundle/read.ts";
+import { openEngine } from "../engine/open.ts";
 import { decodeModel } from "../import/onnx/codec.ts";
 import { costFigures, costLines } from "./cost-text.ts";
 import { timeEngines } from "./engine-ratio.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { evaluationFigures } from "./evaluation-text.ts";
-import { inspectBundle } from "./inspection.ts";
 import { runKilledWorker } from "./killed-worker.ts";
 import { loadSamples } from "./load-samples.ts";
 import type { Report } from "./run-edge.ts";
@@ -54,11 +54,13 @@ export async function bench(options: BenchOptions): Promise<string[]> {
 
   const bundle = await readBundle(out);
   print(`${bundle.manifest.name} (${bundle.digest.slice(0, 16)})`);
-  const { ram, flash } = inspectBundle(bundle);
-  print(`RAM on wasm3: linear memory ${ram.linear}, value stack ${ram.stack}, metacode ${ram.metacode} B`);
-  figure("wasm3.ram.bytes", ram.total, "B");
-  figure("module.bytes", flash.module, "B");
-  figure("weights.bytes", flash.weights, "B");
+  const engine = openEngine(bundle, "wasm3");
+  const { linear, stack = 0, metacode = 0 } = engine.memory;
+  engine.close();
+  print(`RAM on wasm3: linear memory ${linear}, value stack ${stack}, metacode ${metacode} B`);
+  figure("wasm3.ram.bytes", linear + stack + metacode, "B");
+  figure("module.bytes", bundle.edgeWasm.length, "B");
+  figure("weights.bytes", bundle.weights.length, "B");
 
   const { images } = await loadSamples(options.offloaded, bundle.manifest, options.offloadCount);
   const cost = await measureWasm3(bundle, images[0]!);

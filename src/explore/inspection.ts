@@ -1,7 +1,9 @@
 /** What a bundle costs: its layers, and the totals of RAM and flash. */
 import type { Bundle } from "../bundle/bundle.ts";
 import { isHybrid, type LayerRow } from "../bundle/manifest.ts";
-import { openEngine } from "../engine/open.ts";
+import { MCU_BUILD } from "../wasm3/code-pages.ts";
+import { moduleCode } from "./cost/estimate.ts";
+import { type Wasm3Heap, wasm3Heap } from "./cost/heap.ts";
 
 export interface Inspection {
   readonly name: string;
@@ -10,13 +12,8 @@ export interface Inspection {
   /** Sums over the layers. */
   readonly macs: number;
   readonly binaryMacs: number;
-  readonly ram: {
-    readonly linear: number;
-    readonly stack: number;
-    /** wasm3's compiled code, measured on this host; about half of it where pointers have 32 bits. */
-    readonly metacode: number;
-    readonly total: number;
-  };
+  /** What wasm3 takes of the heap of a 32-bit device with the limits that firmware sets. */
+  readonly ram: Wasm3Heap;
   readonly flash: { readonly module: number; readonly weights: number; readonly total: number };
   /** Hybrid models: bytes that an offloaded sample sends, and of the cloud part. */
   readonly offload?: { readonly payload: number; readonly cloud: number };
@@ -26,9 +23,7 @@ export interface Inspection {
 
 export function inspectBundle(bundle: Bundle): Inspection {
   const { manifest, digest, edgeWasm, weights, cloudOnnx } = bundle;
-  const engine = openEngine(bundle, "wasm3");
-  const { linear, stack = 0, metacode = 0 } = engine.memory;
-  engine.close();
+  const { code, metacode } = moduleCode(edgeWasm, manifest.name);
   const sum = (rows: readonly LayerRow[]): number => rows.reduce((total, row) => total + row.macs, 0);
   return {
     name: manifest.name,
@@ -36,7 +31,7 @@ export function inspectBundle(bundle: Bundle): Inspection {
     layers: manifest.layers,
     macs: sum(manifest.layers),
     binaryMacs: sum(manifest.layers.filter((row) => row.weightBits === 1)),
-    ram: { linear, stack, metacode, total: linear + stack + metacode },
+    ram: wasm3Heap(code, metacode, MCU_BUILD, manifest.module),
     flash: { module: edgeWasm.length, weights: weights.length, total: edgeWasm.length + weights.length },
     ...(isHybrid(manifest)
       ? { offload: { payload: manifest.payload.bytes, cloud: cloudOnnx!.length } }
