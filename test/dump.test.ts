@@ -81,6 +81,8 @@ it("refuses a stage that there is not, and a folder that cannot be made", async 
   const stage = await compile("--dump", "pass,asm");
   expectError(stage, EXIT_CODES.usage);
   expect(stage.err).toContain('"asm" is none of pass, plan, wat.');
+  const useless = await compile("--dump-dir", at("stages"));
+  expect([useless.code, useless.err]).toEqual([EXIT_CODES.usage, expect.stringMatching(/--dump-dir goes with --dump/)]);
   const place = await compile("--dump", "plan", "--dump-dir", at("small.onnx"));
   expectError(place, EXIT_CODES.input);
   expect(place.err).toContain("plan.txt cannot be written");

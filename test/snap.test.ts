@@ -43,7 +43,9 @@ describe("hedge compile --snap", () => {
   });
 
   it.each<[string, string[], RegExp]>([
-    ["samples without --snap", ["--calibrate", "samples.json"], /go with --snap/],
+    ["samples without --snap", ["--calibrate", "samples.json"], /--calibrate goes with --snap/],
+    ["bits without --snap", ["--snap-bits", "16"], /--snap-bits goes with --snap/],
+    ["a tensor's bits without --snap", ["--snap-tensor", "relu:4"], /--snap-tensor goes with --snap/],
     ["--snap without samples", ["--snap"], /--snap needs samples/],
     ["a tensor without bits", ["--snap", "--calibrate", "samples.json", "--snap-tensor", "relu"], /TENSOR:BITS/],
     ["other bits", ["--snap", "--calibrate", "samples.json", "--snap-bits", "7"], /snap-bits/],
@@ -51,6 +53,22 @@ describe("hedge compile --snap", () => {
     const { code, err } = await compile(...args);
     expect(code).toBe(EXIT_CODES.usage);
     expect(err).toMatch(message);
+  });
+
+  it("refuses a model that is quantised already", async () => {
+    const quantised = file("quantised.onnx");
+    await writeFile(quantised, encodeModel(zooModel("mlp", { flavour: "qkeras" })));
+    const { code, err } = await hedge(
+      "compile",
+      quantised,
+      "-o",
+      file("out"),
+      "--snap",
+      "--calibrate",
+      file("samples.json"),
+    );
+    expect(code).toBe(EXIT_CODES.input);
+    expect(err).toMatch(/quantised already: .*\n {2}Compile it without --snap/);
   });
 
   it("refuses labels that are not one for each sample", async () => {

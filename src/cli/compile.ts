@@ -1,6 +1,7 @@
 /** `hedge compile`: a model file -> a bundle. */
 import { type Command, Option } from "commander";
 import type { StageKind } from "../bundle/compile.ts";
+import { HedgeError } from "../errors.ts";
 import { KERNEL_PROFILES, type KernelProfile } from "../plan/profile.ts";
 import { STDOUT, stageKinds, stageWriter } from "./dump.ts";
 import { addModelOptions, importOptions, type ModelOptions } from "./options.ts";
@@ -12,7 +13,7 @@ interface CompileCommandOptions extends ModelOptions, SnapCommandOptions {
   readonly board?: string;
   readonly kernels: KernelProfile;
   readonly dump?: StageKind[];
-  readonly dumpDir: string;
+  readonly dumpDir?: string;
 }
 
 export function register(program: Command): void {
@@ -41,7 +42,7 @@ export function register(program: Command): void {
       "write stages as text: pass (the graph behind each), plan, wat; or several: pass,plan",
       stageKinds,
     )
-    .option("--dump-dir <folder>", "where --dump writes files; - is stdout", STDOUT)
+    .option("--dump-dir <folder>", "where --dump writes files; stdout by default")
     .addHelpText(
       "after",
       "\nExamples:\n  hedge compile models/resnet20-12e6c-2bit/model.onnx -o out/\n" +
@@ -57,13 +58,15 @@ export function register(program: Command): void {
           import("../explore/analyze/budget.ts"),
         ]);
       const board = options.board === undefined ? undefined : await findBoard(options.board);
+      if (options.dumpDir !== undefined && !options.dump)
+        throw new HedgeError("usage", "--dump-dir goes with --dump.", "Add --dump pass,plan,wat, or some of them.");
       const started = performance.now();
       const snapped = await snapFirst(path, options);
       const compileOptions = {
         ...importOptions(options),
         kernels: options.kernels,
         memoryLimit: board && memoryLimitOf(board),
-        stage: options.dump && stageWriter(options.dump, options.dumpDir),
+        stage: options.dump && stageWriter(options.dump, options.dumpDir ?? STDOUT),
       };
       const { bundle, plan, notes } = await (snapped
         ? compileSource(snapped.source, compileOptions)

@@ -10,17 +10,25 @@ export interface SnapCommandOptions {
   readonly snap?: boolean;
   readonly calibrate?: string;
   readonly labels?: string;
-  readonly snapBits: string;
+  readonly snapBits?: string;
   readonly snapTensor?: ReadonlyMap<string, number>;
   readonly writeSnapped?: string;
 }
+
+const SNAP_ONLY: readonly (readonly [flag: string, key: keyof SnapCommandOptions])[] = [
+  ["--calibrate", "calibrate"],
+  ["--labels", "labels"],
+  ["--snap-bits", "snapBits"],
+  ["--snap-tensor", "snapTensor"],
+  ["--write-snapped", "writeSnapped"],
+];
 
 export function addSnapOptions(command: Command): Command {
   return command
     .option("--snap", "put a float model on integer grids first; needs --calibrate")
     .option("--calibrate <samples>", "samples as the model takes them, .npy or .json: ranges come from them")
     .option("--labels <file>", "their classes, .npy or .json: then accuracies are told")
-    .addOption(new Option("--snap-bits <bits>", "bits of activations").choices(["8", "16"]).default("8"))
+    .addOption(new Option("--snap-bits <bits>", "bits of activations, 8 by default").choices(["8", "16"]))
     .option("--snap-tensor <tensor:bits>", "other bits for one tensor, 2 to 16; may be repeated", tensorBits)
     .option("--write-snapped <file>", "write the snapped model as QONNX");
 }
@@ -47,8 +55,8 @@ export interface SnappedFile {
  */
 export async function snapFirst(path: string, options: SnapCommandOptions): Promise<SnappedFile | undefined> {
   if (!options.snap) {
-    if (options.calibrate !== undefined || options.labels !== undefined || options.writeSnapped !== undefined)
-      throw new HedgeError("usage", "--calibrate, --labels and --write-snapped go with --snap.", "Add --snap.");
+    const stray = SNAP_ONLY.find(([, key]) => options[key] !== undefined);
+    if (stray) throw new HedgeError("usage", `${stray[0]} goes with --snap.`, "Add --snap.");
     return undefined;
   }
   if (options.calibrate === undefined)
@@ -66,7 +74,7 @@ export async function snapFirst(path: string, options: SnapCommandOptions): Prom
   const samples = await sets.readSampleSet(options.calibrate, importModel(model, path).input.dims);
   const labels = options.labels === undefined ? undefined : await sets.readLabelList(options.labels, samples.length);
   const snapped = await snap.snapModel(model, path, samples, {
-    bits: Number(options.snapBits),
+    bits: Number(options.snapBits ?? 8),
     ...(options.snapTensor && { bitsOf: options.snapTensor }),
   });
   const bytes = encodeModel(snapped.model);

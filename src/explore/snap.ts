@@ -17,9 +17,11 @@ export interface SnapResult {
   readonly input: ImportedModel["input"];
 }
 
+const QUANTISERS: ReadonlySet<string> = new Set(["quant", "bipolarQuant", "trunc"]);
+
 /**
  * @param samples real numbers in the file's order, see readSampleSet
- * @throws HedgeError (input) for hybrid models, operators that do not compile, and what onnxruntime refuses
+ * @throws HedgeError (input) for hybrid models, models with quantisers, operators that do not compile, and what onnxruntime refuses
  */
 export async function snapModel(
   model: OnnxModel,
@@ -35,6 +37,13 @@ export async function snapModel(
       "Snap models without hedge.* metadata, or train this one with tools/train.",
     );
   const { edge, input } = imported;
+  const quantiser = edge.nodes.find(({ op }) => QUANTISERS.has(op));
+  if (quantiser)
+    throw new HedgeError(
+      "input",
+      `${file} is quantised already: "${quantiser.name}" is a quantiser.`,
+      "Compile it without --snap.",
+    );
   const sample = { dims: input.dims.length > 1 ? input.dims.slice(1) : input.dims, layout: input.layout };
   try {
     const graph = prepareToSnap(edge);
