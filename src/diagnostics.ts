@@ -1,5 +1,6 @@
 /**
- * Every way in which a model can fail to compile, by number. Hundreds are stages: 1 the file, 2 its nodes, 3 the passes, 4 the planner.
+ * Every way in which a model can fail to compile, by number. Hundreds are stages: 1 the file, 2 its nodes, 3 the passes, 4 the planner,
+ * 5 the board.
  * An error's own sentence names the node and the value; this table says what the number means whatever the model is.
  */
 export interface Diagnostic {
@@ -130,6 +131,10 @@ export const DIAGNOSTICS = {
   H406: {
     summary: "The cut is not quantised to 1, 2, 4 or 8 bits",
     remedy: "Put a Quant node in front of the cut.",
+  },
+  H501: {
+    summary: "The model needs more RAM or flash than the board has left",
+    remedy: "Use smaller maps, fewer channels or bits, cut the model earlier, or take a board that has more.",
   },
 } as const satisfies Readonly<Record<`H${number}`, Diagnostic>>;
 

@@ -120,13 +120,27 @@ const CASES: Record<DiagnosticCode, () => OnnxModel | Uint8Array> = {
     ),
   H405: () => hybridModel({ ...smallShape({ channels: 16, side: 64 }), exitWindow: 32 }),
   H406: () => changed((e) => e.metadata("hedge.cut", "layer.0.sum")),
+  H501: () => hybridModel(SMALL),
 };
+
+/** What asks for a diagnosis: `hedge check`, except where only a compilation with a goal can fail. */
+async function commandOf(code: string, path: string): Promise<string[]> {
+  if (code !== "H501") return ["check", path];
+  const board = join(folder, "board.json");
+  const memory = { ramBytes: 2048, flashBytes: 65536 };
+  const firmware = { ramBytes: 1024, flashBytes: 1024 };
+  await writeFile(
+    board,
+    JSON.stringify({ name: "tiny", title: "Tiny", core: "Cortex-M4", clockMHz: 64, ...memory, firmware }),
+  );
+  return ["compile", path, "--board", board, "-o", join(folder, "out")];
+}
 
 it.each(Object.entries(CASES))("%s", async (code, build) => {
   const content = build();
   const path = join(folder, "model.onnx");
   await writeFile(path, content instanceof Uint8Array ? content : encodeModel(content));
-  const { code: exit, out, err } = await hedge("--json", "check", path);
+  const { code: exit, out, err } = await hedge("--json", ...(await commandOf(code, path)));
   const { error } = JSON.parse(err);
   expect([EXIT_CODES.input, EXIT_CODES.check]).toContain(exit);
   const { problems } = out === "" ? { problems: [error] } : JSON.parse(out);

@@ -7,6 +7,7 @@ const STAGES: Readonly<Record<string, string>> = {
   2: "Its nodes",
   3: "The passes",
   4: "The planner",
+  5: "The board",
 };
 
 const row = (...cells: readonly string[]): string =>

@@ -80,7 +80,11 @@ describe("a board's budget", () => {
   it("exceeded in RAM names the layer that needs the most, what to save and a board that has it", () => {
     const error = overBudget(analysis, board(analysis.ram.total - 1, 1 << 20));
     const names = analysis.layers.map(({ name }) => `"${name}"`);
-    expect(error).toMatchObject({ kind: "check", message: expect.stringContaining("bytes of RAM on tiny") });
+    expect(error).toMatchObject({
+      kind: "check",
+      code: "H501",
+      message: expect.stringContaining("bytes of RAM on tiny"),
+    });
     expect(names.some((name) => error!.message.includes(name))).toBe(true);
     expect(error!.remedy).toMatch(/^Save 1 bytes: .*it fits lm3s6965evb\.$/);
   });

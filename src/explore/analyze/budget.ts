@@ -24,7 +24,7 @@ export function overBudget(analysis: Analysis, board: Board): HedgeError | undef
     const isCode = ram.code > ram.linear;
     const most = largest(analysis, isCode ? (layer) => layer.metacodeBytes : memoryOf);
     const [part, help] = isCode
-      ? [`code ${ram.code}`, "layers of equal shapes share their code, and native kernels (--kernels native) have none"]
+      ? [`code ${ram.code}`, "layers of equal shapes share their code, native kernels (--kernels native) have none"]
       : [`linear memory ${ram.linear}`, `smaller maps or fewer channels at "${most.name}"`];
     return refusal(
       `${name} needs ${ram.total} bytes of RAM on ${board.name}, which has ${budget.ram} left for it (${part}); "${most.name}" needs the most`,
@@ -42,7 +42,7 @@ export function overBudget(analysis: Analysis, board: Board): HedgeError | undef
 }
 
 function refusal(sentence: string, remedy: string): HedgeError {
-  return new HedgeError("check", `${sentence}.`, remedy);
+  return new HedgeError("check", `${sentence}.`, remedy, { code: "H501" });
 }
 
 function memoryOf({ ramBytes, flashBytes }: LayerAnalysis): number {
