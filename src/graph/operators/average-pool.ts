@@ -3,8 +3,8 @@
  * On a grid where all windows have the same number of elements: the sums are integers on the input's step over that number.
  */
 import { type Node, numberOr } from "../graph.ts";
-import { fail, type Operator } from "../operator.ts";
-import { visitWindow, windowCounts, windowOf } from "./window.ts";
+import type { Operator } from "../operator.ts";
+import { pooledShape, visitWindow, windowOf } from "./window.ts";
 
 /** Whether every window's sum is divided by kernel height x width. */
 function countsAlike(node: Node): boolean {
@@ -14,13 +14,7 @@ function countsAlike(node: Node): boolean {
 export const averagePool: Operator = {
   op: "averagePool",
   exactness: "exact on grids",
-  shape(node, [x]) {
-    if (x!.shape.length !== 3) fail(node, `input is [${x!.shape}], expected [channels, height, width]`);
-    const window = windowOf(node);
-    if (window.pads.some((pad, i) => pad >= window.kernel[i % 2]!))
-      fail(node, "its padding is as wide as its window, which leaves windows without a value");
-    return [x!.shape[0]!, ...windowCounts(node, x!.shape, window)];
-  },
+  shape: (node, [x]) => pooledShape(node, x!),
   grid(node, [x]) {
     if (!x!.grid || !countsAlike(node)) return undefined;
     const { kernel, pads } = windowOf(node);

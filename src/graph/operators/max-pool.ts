@@ -1,17 +1,11 @@
 /** The largest value of each window [kh, kw] at `strides`; padding does not count. */
-import { fail, type Operator } from "../operator.ts";
-import { visitWindow, windowCounts, windowOf } from "./window.ts";
+import type { Operator } from "../operator.ts";
+import { pooledShape, visitWindow, windowOf } from "./window.ts";
 
 export const maxPool: Operator = {
   op: "maxPool",
   exactness: "exact on grids",
-  shape(node, [x]) {
-    if (x!.shape.length !== 3) fail(node, `input is [${x!.shape}], expected [channels, height, width]`);
-    const window = windowOf(node);
-    if (window.pads.some((pad, i) => pad >= window.kernel[i % 2]!))
-      fail(node, "its padding is as wide as its window, which leaves windows without a value");
-    return [x!.shape[0]!, ...windowCounts(node, x!.shape, window)];
-  },
+  shape: (node, [x]) => pooledShape(node, x!),
   grid: (_node, [x]) => x!.grid,
   run(node, [x], [channels, height, width]) {
     const window = windowOf(node);

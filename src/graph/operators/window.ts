@@ -1,5 +1,5 @@
 /** The geometry that convolution and pooling share: windows over [C, H, W]; attributes per axis are [y, x]. */
-import { type Node, numbersOf, numbersOr } from "../graph.ts";
+import { type Node, numbersOf, numbersOr, type Tensor } from "../graph.ts";
 import { fail } from "../operator.ts";
 
 export interface Window {
@@ -34,6 +34,15 @@ export function windowCounts(
   });
   if (!(rows! >= 1 && columns! >= 1)) fail(node, `a ${kernel[0]}x${kernel[1]} kernel does not fit into [${shape}]`);
   return [rows!, columns!];
+}
+
+/** The shape of a pooled map; fails where a window would hold nothing but padding. */
+export function pooledShape(node: Node, { shape }: Pick<Tensor, "shape">): number[] {
+  if (shape.length !== 3) fail(node, `input is [${shape}], expected [channels, height, width]`);
+  const window = windowOf(node);
+  if (window.pads.some((pad, i) => pad >= window.kernel[i % 2]!))
+    fail(node, "its padding is as wide as its window, which leaves windows without a value");
+  return [shape[0]!, ...windowCounts(node, shape, window)];
 }
 
 /**
