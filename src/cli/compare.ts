@@ -57,7 +57,8 @@ function table(comparison: Comparison): string {
 }
 
 function verdict({ layers, samples, firstDiverging, byRounding }: Comparison): string {
-  if (firstDiverging === undefined) return `all ${layers.length} layers the same on ${samples} samples`;
+  if (firstDiverging === undefined)
+    return `all ${layers.length} layers the same on ${samples} ${samples === 1 ? "sample" : "samples"}`;
   const why = byRounding ? ", by one level where float32 rounding decides about it; what follows depends on that" : "";
   return `first layer that differs: ${firstDiverging}${why}`;
 }

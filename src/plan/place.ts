@@ -39,7 +39,10 @@ export function findAliases(match: Matcher, drafts: readonly Draft[], { payload 
     const reader = late ?? (stream === payload ? "the payload" : undefined);
     if (reader === undefined) aliases.set(name, aliases.get(stream) ?? stream);
     else if (replaces.must)
-      noKernel(`"${replaces.stream}" is replaced in place by "${name}" but read later by "${reader}"`);
+      noKernel(
+        `"${replaces.stream}" is replaced in place by "${name}" but read later by "${reader}"`,
+        late === undefined ? "Cut the model behind the last layer of the edge part." : undefined,
+      );
   }
   return aliases;
 }
