@@ -214,3 +214,12 @@ it.each<[string, () => OnnxModel, RegExp]>([
 ])("%s", async (_, build, message) => {
   expect(await refusal(encodeModel(build()))).toMatch(message);
 });
+
+it("3900 poolings of one pixel compile", async () => {
+  const link = (a: string, b: string) => node("MaxPool", [a], [b], { kernel_shape: { ints: [1, 1] } });
+  const path = join(folder, "pools.onnx");
+  await writeFile(path, encodeModel(changed((e) => chain(e, 3900, link))));
+  const { code, err, residentMegabytes } = await compile(path);
+  expect(code, err.slice(0, 2000)).toBe(0);
+  expect(residentMegabytes).toBeLessThan(RESIDENT_MEGABYTES);
+});
