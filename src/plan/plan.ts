@@ -85,7 +85,7 @@ export interface NativeLayer extends LayerBase {
   readonly kind: "native";
   /** An import of the module "hedge_native". */
   readonly kernel: "binary_conv" | "exit_pool" | "image_conv" | "pack_levels";
-  /** i32 words at the beginning of the weights, which firmware-wasm/kernels describes; kernels of one shape differ in none of them. */
+  /** i32 words at the beginning of the weights, which the kernel in firmware-wasm/kernels describes. */
   readonly descriptor: readonly number[];
 }
 
