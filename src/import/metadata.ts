@@ -90,6 +90,19 @@ export function readMetadata(model: OnnxModel, file: string): HybridMetadata {
   };
 }
 
+/** The metadata of a file that says this of itself: what `readMetadata` reads. */
+export function metadataProps({ name, cut, output, exit, classes, input }: HybridMetadata): Record<string, string> {
+  return {
+    "hedge.version": "1",
+    "hedge.name": name,
+    "hedge.input": JSON.stringify(input),
+    "hedge.classes": JSON.stringify(classes),
+    "hedge.cut": cut,
+    "hedge.exits": JSON.stringify([exit]),
+    "hedge.output": output,
+  };
+}
+
 function malformed(file: string, key: string, problem: string): HedgeError {
   const sentence = `${file}: metadata "${key}" is malformed (${problem.replace(/\.$/, "")}).`;
   return new HedgeError("input", sentence, "Correct it as docs/model-format.md says.", { code: "H107" });

@@ -1,6 +1,7 @@
 /** The end of an import: the outputs in order, and under the names that the file gives them. */
 import { HedgeError } from "../errors.ts";
 import { consumersOf, type Graph } from "../graph/graph.ts";
+import { renamed } from "../graph/rename.ts";
 import type { ImportContext } from "./context.ts";
 
 /** @throws HedgeError (input) for an output that is a constant, or that nothing makes */
@@ -26,16 +27,4 @@ export function nameOutputs(context: ImportContext, outputs: readonly string[], 
     if (tensor !== output && graph.tensors.has(output) && !names.has(output))
       names.set(output, context.freeName(`${output}.map`));
   return renamed(graph, names);
-}
-
-/** The graph with other names for some of its tensors. */
-function renamed(graph: Graph, names: ReadonlyMap<string, string>): Graph {
-  const of = (name: string) => names.get(name) ?? name;
-  return {
-    ...graph,
-    input: of(graph.input),
-    outputs: graph.outputs.map(of),
-    nodes: graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(of), output: of(node.output) })),
-    tensors: new Map([...graph.tensors].map(([name, tensor]) => [of(name), { ...tensor, name: of(name) }])),
-  };
 }

@@ -6,6 +6,7 @@
 import { GraphBuilder } from "../graph/build.ts";
 import { type Graph, type Node, type Tensor, tensorOf } from "../graph/graph.ts";
 import { EXACT_LIMIT, largestInteger } from "../graph/grid.ts";
+import { renamed } from "../graph/rename.ts";
 import { dropIdentity } from "./drop-identity.ts";
 import { foldAffine } from "./fold-affine.ts";
 import { foldPad } from "./fold-pad.ts";
@@ -20,7 +21,7 @@ import { trimOutput } from "./trim-output.ts";
 export interface SnapOptions {
   /** Of activations: 8 or 16. */
   readonly bits: number;
-  /** Of single tensors, by name. */
+  /** Of single tensors, by name. The cut's are those of the payload: 1, 2, 4 or 8, which it has where nothing is said. */
   readonly bitsOf?: ReadonlyMap<string, number>;
 }
 
@@ -32,6 +33,8 @@ export interface Snapped {
 
 /** What a sample's host writes: signed bytes. */
 const INPUT_BITS = 8;
+/** Of a payload where nothing else is said. */
+const CUT_BITS = 8;
 const MOVEMENT: ReadonlySet<string> = new Set(["flatten", "reshape", "transpose", "slice", "pad", "maxPool"]);
 const ARITHMETIC: ReadonlySet<string> = new Set(["add", "sub", "mul"]);
 
@@ -40,14 +43,50 @@ export function prepareToSnap(graph: Graph): Graph {
   return foldAffine(foldPad(dropIdentity(trimOutput(graph))));
 }
 
+/** What an integer of the input is worth, so that signed bytes reach a range. */
+export function inputStep({ min, max }: Range): number {
+  return reachingStep({ min, max }, INPUT_BITS, true);
+}
+
 /**
- * @param graph as prepared
+ * @param graph as prepared; of hybrid models with the exit's logits and the cut as outputs
  * @param ranges of the input and of every tensor that is computed
+ * @returns a graph with the same outputs, the cut quantised
  */
 export function snapGraph(graph: Graph, ranges: ReadonlyMap<string, Range>, options: SnapOptions): Snapped {
-  const snapper = new Snapper(graph, ranges, options);
-  for (const node of graph.nodes) snapper.add(node);
-  return { graph: snapper.builder.build(graph.outputs), quantised: snapper.constants };
+  const [output, cut] = graph.outputs as [string, string?];
+  if (cut === undefined) {
+    const snapper = new Snapper(graph, ranges, options);
+    for (const node of graph.nodes) snapper.add(node);
+    return { graph: snapper.builder.build([output]), quantised: snapper.constants };
+  }
+  // The cut's name goes to what its quantiser makes: that is what the cloud part reads.
+  const real = unusedName(graph, `${cut}.real`);
+  const named = renamed(graph, new Map([[cut, real]]));
+  const bits = options.bitsOf?.get(cut) ?? CUT_BITS;
+  const snapper = new Snapper(named, new Map([...ranges, [real, ranges.get(cut)!]]), options, { real, cut, bits });
+  for (const node of named.nodes) snapper.add(node);
+  snapper.addCut();
+  return { graph: snapper.builder.build([output, cut]), quantised: snapper.constants };
+}
+
+function unusedName(graph: Graph, name: string): string {
+  return graph.tensors.has(name) ? unusedName(graph, `${name}'`) : name;
+}
+
+/** The finest power of two in which `bits` bits reach a range. */
+function reachingStep({ min, max }: Range, bits: number, signed: boolean): number {
+  const largest = Math.max(max, -min);
+  return 2 ** doublings(signed ? { min: -largest, max: largest } : { min, max }, 1, bits);
+}
+
+/** The cut of a hybrid model. */
+interface Cut {
+  /** As the layers in front compute it. */
+  readonly real: string;
+  /** Quantised. */
+  readonly cut: string;
+  readonly bits: number;
 }
 
 class Snapper {
@@ -61,6 +100,7 @@ class Snapper {
     private readonly graph: Graph,
     private readonly ranges: ReadonlyMap<string, Range>,
     private readonly options: SnapOptions,
+    private readonly ending?: Cut,
   ) {
     this.builder = new GraphBuilder(graph.name);
     const input = tensorOf(graph, graph.input);
@@ -106,7 +146,9 @@ class Snapper {
     if (this.#integers.has(name)) return name;
     const bits = this.#bits(name);
     const range = this.#range(name);
-    const output = freeName(this.graph, this.builder, `${name}.snapped`);
+    // What is stored of the cut is what is sent, where both have the same bits.
+    const isCut = name === this.ending?.real && bits === this.ending.bits;
+    const output = isCut ? this.ending.cut : freeName(this.graph, this.builder, `${name}.snapped`);
     this.builder.node("quant", [name], output, rounding(range, this.#step(name, bits, range.min < 0), bits));
     this.#integers.add(output);
     this.#stored.set(name, output);
@@ -123,11 +165,25 @@ class Snapper {
     return range;
   }
 
-  /** The finest power of two in which `bits` bits reach a tensor's range. */
   #step(name: string, bits: number, signed: boolean): number {
-    const { min, max } = this.#range(name);
-    const largest = Math.max(max, -min);
-    return 2 ** doublings(signed ? { min: -largest, max: largest } : { min, max }, 1, bits);
+    return reachingStep(this.#range(name), bits, signed);
+  }
+
+  /** The cut behind its quantiser, made of what is stored of it anyway. */
+  addCut(): void {
+    const { real, cut, bits } = this.ending!;
+    if (this.builder.has(cut)) return;
+    const input = this.#stored.get(real) ?? real;
+    const range = this.#range(real);
+    const signed = range.min < 0;
+    if (signed && bits === 1) {
+      this.builder.node("bipolarQuant", [input], cut, { scale: this.#step(real, 2, true) / 2 });
+      return;
+    }
+    // Levels finer than the integers that there are would say no more.
+    const stored = this.#integers.has(input) ? this.builder.tensor(input).grid!.step : 0;
+    const step = Math.max(this.#step(real, bits, signed), stored);
+    this.builder.node("quant", [input], cut, rounding(range, step, bits));
   }
 
   #addLayer(node: Node): void {

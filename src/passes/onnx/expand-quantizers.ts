@@ -42,15 +42,7 @@ interface Work {
  */
 export function expandQuantizers(model: OnnxModel, file: string): OnnxModel {
   if (!model.graph.node.some(isQonnx)) return model;
-  const opset = model.opsetImport.find(({ domain }) => isStandardDomain(domain))?.version ?? 1;
-  if (Number(opset) < MIN_OPSET) {
-    throw new HedgeError(
-      "input",
-      `${file} is of operator set ${opset}.`,
-      `Export it with operator set ${MIN_OPSET} or later.`,
-      { code: "H103" },
-    );
-  }
+  requireOpset(model, file);
   const work: Work = { file, constants: constantsOf(model.graph), added: [] };
   const node = model.graph.node.flatMap((each) => (isQonnx(each) ? expand(each, work) : [each]));
   const initializer = [...model.graph.initializer, ...work.added];
@@ -59,6 +51,18 @@ export function expandQuantizers(model: OnnxModel, file: string): OnnxModel {
     graph: dropUnused({ ...model.graph, node, initializer }),
     opsetImport: model.opsetImport.filter(({ domain }) => !QONNX_DOMAINS.has(domain ?? "")),
   };
+}
+
+/** @throws HedgeError (input) for an operator set in which quantisers cannot be expanded */
+export function requireOpset(model: OnnxModel, file: string): void {
+  const opset = model.opsetImport.find(({ domain }) => isStandardDomain(domain))?.version ?? 1;
+  if (Number(opset) >= MIN_OPSET) return;
+  throw new HedgeError(
+    "input",
+    `${file} is of operator set ${opset}.`,
+    `Export it with operator set ${MIN_OPSET} or later.`,
+    { code: "H103" },
+  );
 }
 
 function expand(node: OnnxNode, work: Work): OnnxNode[] {
