@@ -209,6 +209,20 @@ describe("what a chain becomes", () => {
       },
     ],
     [
+      "dropping all bits, so that one level is left, is thresholds, none of them",
+      ["threshold"],
+      {
+        grid: { step: 0.5, min: 0, max: 12 },
+        channels: 2,
+        steps: [["mul", [[4]]]],
+        quantiser: [
+          "trunc",
+          { scale: 2, zero: 0, shift: 4, outputScale: 32, bits: 6, signed: 1, narrow: 0, rounding: "DOWN" },
+        ],
+        inside: true,
+      },
+    ],
+    [
       "halves to even, where no power of two hits them, are a table",
       ["lut"],
       {

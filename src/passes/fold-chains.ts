@@ -156,6 +156,8 @@ function levelFunction(fold: Fold, precision: Precision): (integers: Float64Arra
   const { graph, quantiser, chain, grid, channels } = fold;
   const { scale, offset } = levelsOf(graph, quantiser)!;
   return (integers) => {
+    // A function of one level has no boundaries, so that none are asked about.
+    if (integers.length === 0) return integers;
     const shape = [channels, 1, integers.length / channels];
     const x = integers.map((n) => n * grid.step);
     const values = evaluatePointwise(graph, chain, x, channels, precision);

@@ -3,6 +3,7 @@
  * The same seed gives the same network on every machine.
  */
 import { floats, int64s, model, node, value } from "../../src/import/onnx/build.ts";
+import { writeTensor } from "../../src/import/onnx/tensor.ts";
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../../src/import/onnx/types.ts";
 import { randomFrom } from "./random.ts";
 
@@ -55,10 +56,11 @@ class Drawing {
     return `${what}_${this.#names++}`;
   }
 
-  constant(dims: readonly number[], of: () => number): string {
+  constant(dims: readonly number[], of: (index: number) => number): string {
     const name = this.fresh("constant");
     const count = dims.reduce((product, dim) => product * dim, 1);
-    this.initializers.push(floats(name, dims, Array.from({ length: count }, of)));
+    const values = Array.from({ length: count }, (_, index) => of(index));
+    this.initializers.push(floats(name, dims, values));
     return name;
   }
 
@@ -74,22 +76,41 @@ class Drawing {
     return output;
   }
 
-  quant(x: string, scale: number, bits: number, signed: boolean, rounding: string, narrow = false): string {
-    if (bits === 1 && signed) return this.op("BipolarQuant", [x, this.constant([], () => scale)]);
-    const parameters = [scale, 0, bits].map((of) => this.constant([], () => of));
-    return this.op("Quant", [x, ...parameters], {
+  quant(
+    x: string,
+    scale: number | string,
+    bits: number,
+    signed: boolean,
+    rounding: string,
+    { narrow = false, zero = 0 } = {},
+  ): string {
+    const scales = typeof scale === "string" ? scale : this.constant([], () => scale);
+    if (bits === 1 && signed) return this.op("BipolarQuant", [x, scales]);
+    const parameters = [zero, bits].map((of) => this.constant([], () => of));
+    return this.op("Quant", [x, scales, ...parameters], {
       signed: { int: signed ? 1 : 0 },
       narrow: { int: narrow ? 1 : 0 },
       rounding_mode: { string: rounding },
     });
   }
 
-  /** Quantised weights [outputs, ...], per tensor or per output channel; returns their scale's order of magnitude. */
+  /** Quantised weights [outputs, ...], per tensor or per output channel. */
   weights(dims: readonly number[]): string {
+    const [outputs, ...others] = dims as [number, ...number[]];
+    const perOutput = others.reduce((product, dim) => product * dim, 1);
     const bits = this.pick([1, 2, 3, 4, 8]);
-    const scale = this.scale(-this.integer(2, 5));
-    const name = this.constant(dims, () => this.integer(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) * scale || scale);
-    return this.quant(name, scale, bits, true, "ROUND", bits > 1 && this.chance(0.5));
+    const exponent = -this.integer(2, 5);
+    const shared = this.scale(exponent);
+    const perChannel = this.chance(0.4);
+    const scales = Array.from({ length: outputs }, () =>
+      perChannel ? this.scale(exponent - this.integer(0, 2)) : shared,
+    );
+    const name = this.constant(dims, (index) => {
+      const scale = scales[Math.floor(index / perOutput)]!;
+      return this.integer(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) * scale || scale;
+    });
+    const scale = perChannel ? this.constant([outputs, ...others.map(() => 1)], (k) => scales[k]!) : shared;
+    return this.quant(name, scale, bits, true, "ROUND", { narrow: bits > 1 && this.chance(0.5) });
   }
 
   /** A quantiser whose levels the values of a sum over `taps` products reach. */
@@ -97,7 +118,40 @@ class Drawing {
     const signed = this.chance(0.6);
     const scale = this.scale(Math.round(Math.log2((2 * reach) / 2 ** bits)));
     const source = !signed && this.chance(0.7) ? this.op("Relu", [x]) : x;
-    return { name: this.quant(source, scale, bits, signed || bits === 1, this.pick(ROUNDINGS)), scale };
+    const zero = bits >= 3 && this.chance(0.25) ? this.integer(signed ? -2 : 1, 2) : 0;
+    if (bits === 8 && this.chance(0.2)) return { name: this.linear(source, scale, signed, zero), scale };
+    const options = { narrow: bits > 1 && this.chance(0.3), zero };
+    return { name: this.quant(source, scale, bits, signed || bits === 1, this.pick(ROUNDINGS), options), scale };
+  }
+
+  /** A pair of QuantizeLinear and DequantizeLinear. */
+  linear(x: string, scale: number, signed: boolean, zero: number): string {
+    const point = this.fresh("constant");
+    this.initializers.push(
+      signed
+        ? writeTensor(point, "INT8", [], Int8Array.of(zero))
+        : writeTensor(point, "UINT8", [], Uint8Array.of(zero)),
+    );
+    const parameters = [this.constant([], () => scale), point];
+    return this.op("DequantizeLinear", [this.op("QuantizeLinear", [x, ...parameters]), ...parameters]);
+  }
+
+  /** An average of four as Brevitas writes it: the sum of 8-bit integers, whose low bits are dropped, in either version of Trunc. */
+  truncated(x: string, scale: number): { name: string; scale: number } {
+    const size = { ints: [2, 2] };
+    const signed = this.quant(x, scale, 8, true, "ROUND");
+    const average = this.op("AveragePool", [signed], { kernel_shape: size, strides: size });
+    const sum = this.op("Mul", [average, this.constant([], () => 4)]);
+    const drop = this.integer(1, 4);
+    const older = this.chance(0.5);
+    const output = older ? scale : scale * 2 ** drop;
+    const parameters = older ? [scale, 0, 10, 10 - drop] : [scale, 0, 10, output, 0, 10 - drop];
+    const inputs = [sum, ...parameters.map((of) => this.constant([], () => of))];
+    const attributes = older ? {} : { signed: { int: 1 }, narrow: { int: 0 } };
+    return {
+      name: this.op("Trunc", inputs, { rounding_mode: { string: this.pick(ROUNDINGS) }, ...attributes }),
+      scale: output,
+    };
   }
 
   norm(x: string, channels: number): string {
@@ -156,6 +210,7 @@ class Drawing {
         return this.conv(stream);
       case "pool": {
         if (height < 2 || width < 2) return stream;
+        if (this.chance(0.25)) return { ...this.truncated(name, scale), shape: [channels, height >> 1, width >> 1] };
         const size = { ints: [2, 2] };
         const type = this.pick(["MaxPool", "AveragePool"]);
         const pooled = this.op(type, [name], { kernel_shape: size, strides: size });
