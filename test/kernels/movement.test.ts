@@ -46,6 +46,17 @@ describe("movement of elements", () => {
     check(graphOf([channels, 5, 6], build));
   });
 
+  it.each(SIZES)("of %i channels: what follows a reshape that no strides express", (channels) => {
+    const reshaped = (b: GraphBuilder): string =>
+      b.node("reshape", [b.node("relu", ["x"], "r")], "wide", { shape: [1, 2 * channels, 3] });
+    const transposed = (b: GraphBuilder): string =>
+      b.node("flatten", [b.node("transpose", [reshaped(b)], "t", { perm: [2, 0, 1] })], "y");
+    const sliced = (b: GraphBuilder): string =>
+      b.node("slice", [reshaped(b)], "y", { starts: [0, 1, 0], ends: [1, 2 * channels, 3], steps: [1, 2, 2] });
+    check(graphOf([channels, 2, 3], transposed));
+    check(graphOf([channels, 2, 3], sliced));
+  });
+
   it.each([0, 1, 2])("concatenates along axis %i what is stored differently", (axis) => {
     const build = (b: GraphBuilder): string => {
       b.node("relu", ["x"], "positive");
