@@ -88,6 +88,12 @@ describe("of a model that does not compile", () => {
     expect(layers).toEqual({});
   });
 
+  it("says that snapping puts a float model on grids", async () => {
+    const { err, out } = await check(zooModel("mlp", { flavour: "float" }));
+    expect(err).toMatch(/It has no quantisers: hedge compile --snap --calibrate SAMPLES puts it on integer grids/);
+    expect(out).toContain("or calibrate it (--snap)");
+  });
+
   it("goes on to the cloud part of a hybrid model", async () => {
     const edit = new ModelEditor(hybridModel(SMALL));
     edit.constant("first.bias", [3], [1e6, 1e6, 1e6]);

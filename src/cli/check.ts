@@ -23,12 +23,14 @@ export function register(program: Command): void {
       ]);
       const diagnosis = diagnose(await readModelFile(path), importOptions(options));
       printResult(globalOptions(command), diagnosis, () => text(diagnosis));
-      const { problems } = diagnosis;
+      const { problems, float } = diagnosis;
       if (problems.length === 0) return;
       throw new HedgeError(
         "check",
         `${path} does not compile: ${plural(problems.length, "problem")}.`,
-        "Change the model where the list says so; docs/operators.md says what compiles.",
+        float
+          ? "It has no quantisers: hedge compile --snap --calibrate SAMPLES puts it on integer grids."
+          : "Change the model where the list says so; docs/operators.md says what compiles.",
       );
     });
 }

@@ -11,6 +11,7 @@ import type { ImportOptions } from "../import/options.ts";
 import { runPasses } from "../passes/index.ts";
 import type { Notes } from "../passes/notes.ts";
 import { splitCloud } from "../passes/onnx/extract.ts";
+import { quantiserIn } from "../passes/snap.ts";
 import type { Plan } from "../plan/plan.ts";
 import { findRefusals, planModel } from "../plan/planner.ts";
 import { problemOf } from "../plan/select.ts";
@@ -20,6 +21,8 @@ export interface Diagnosis {
   readonly file: string;
   /** In the order of the stages; none: the model compiles. */
   readonly problems: readonly Problem[];
+  /** The model does not compile, but has no quantisers either: snapping puts it on integer grids. */
+  readonly float: boolean;
   /** Where the module would not be the model to the bit. */
   readonly notes: readonly string[];
   /** Nodes of the edge part by ONNX operator, those that do not compile included. */
@@ -40,9 +43,11 @@ export function diagnose(source: ModelFile, options: ImportOptions = {}): Diagno
   const plan = imported && attempt(() => planImported(imported, notes, attempt));
   if (imported?.metadata) attempt(() => checkCloud(source, imported, plan));
   const layers = plan?.layers ?? [];
+  const problems = [...refused.flatMap(problemsOf), ...(more ?? [])];
   return {
     file: source.file,
-    problems: [...refused.flatMap(problemsOf), ...(more ?? [])],
+    problems,
+    float: problems.length > 0 && imported !== undefined && quantiserIn(imported.edge) === undefined,
     notes: notes.map(({ message }) => message),
     operators: countBy(nodes, ({ opType = "?" }) => opType),
     layers: countBy(layers, ({ kind }) => kind),

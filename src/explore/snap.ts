@@ -9,9 +9,10 @@ import type { ImportOptions } from "../import/options.ts";
 import { splitCloud } from "../passes/onnx/extract.ts";
 import { joinParts } from "../passes/onnx/join.ts";
 import { writeGraph } from "../passes/onnx/write-graph.ts";
-import { inputStep, prepareToSnap, type SnapOptions, snapGraph } from "../passes/snap.ts";
+import { CUT_BITS, inputStep, prepareToSnap, quantiserIn, type SnapOptions, snapGraph } from "../passes/snap.ts";
 import { extremes } from "../passes/storage.ts";
 import { measureRanges } from "./calibrate.ts";
+import { outputsOf } from "./snap-compare.ts";
 
 export interface SnapResult {
   /** QONNX: quantisers of powers of two on activations, weights and biases; behind the cut of a hybrid model its cloud part as it was. */
@@ -21,9 +22,10 @@ export interface SnapResult {
   readonly metadata?: HybridMetadata | undefined;
 }
 
-const QUANTISERS: ReadonlySet<string> = new Set(["quant", "bipolarQuant", "trunc"]);
 /** What a payload's levels may have. */
-const CUT_BITS: readonly number[] = [1, 2, 4, 8];
+const PAYLOAD_BITS: readonly number[] = [1, 2, 4, 8];
+/** Of so many samples the whole cut is kept, to choose its levels. */
+const CUT_SAMPLES = 256;
 
 /**
  * @param samples real numbers in the file's order, see readSampleSet
@@ -37,7 +39,7 @@ export async function snapModel(
   options: SnapOptions & ImportOptions,
 ): Promise<SnapResult> {
   const { edge, input, metadata } = importModel(model, file, withInput(model, samples, options));
-  const quantiser = edge.nodes.find(({ op }) => QUANTISERS.has(op));
+  const quantiser = quantiserIn(edge);
   if (quantiser)
     throw new HedgeError(
       "input",
@@ -50,7 +52,10 @@ export async function snapModel(
     const graph = prepareToSnap(edge);
     checkBits(graph, file, options.bitsOf, metadata?.cut);
     const ranges = await measureRanges(graph, samples, sample, file);
-    const snapped = snapGraph(graph, ranges, options);
+    const few = metadata && (options.bitsOf?.get(metadata.cut) ?? CUT_BITS) < CUT_BITS;
+    const looked = samples.slice(0, CUT_SAMPLES);
+    const [cutValues] = few ? await outputsOf(model, file, input, looked, [metadata.cut]) : [];
+    const snapped = snapGraph(graph, ranges, { ...options, cutValues });
     const written = writeGraph(snapped.graph, { quantised: snapped.quantised, sample });
     if (!metadata || !cloud) return { model: written, input };
     const { cut, exit } = metadata;
@@ -78,7 +83,7 @@ function checkBits(graph: Graph, file: string, bitsOf: SnapOptions["bitsOf"], cu
         `${file} computes no tensor "${name}" that could be given bits.`,
         "Name a tensor that a layer reads; hedge compile --dump pass shows them.",
       );
-    if (name === cut ? !CUT_BITS.includes(bits) : bits < 2)
+    if (name === cut ? !PAYLOAD_BITS.includes(bits) : bits < 2)
       throw new HedgeError(
         "usage",
         `${file}: ${name === cut ? "the cut" : "a tensor"} "${name}" cannot have ${bits} bits.`,

@@ -76,7 +76,7 @@ function importByOptions(model: OnnxModel, file: string, options: ImportOptions)
     throw new HedgeError(
       "input",
       `${file}: its input "${name}" is not quantised to signed bytes.`,
-      "Put a Quant of 8 signed bits behind it, or say what its bytes are worth (--input 128:STEP).",
+      "Put a Quant of 8 signed bits behind it, say what its bytes are worth (--input 128:STEP), or calibrate it (--snap).",
       { code: "H110" },
     );
   const metadata: HybridMetadata = {

@@ -148,6 +148,53 @@ describe("snapGraph", () => {
   });
 });
 
+describe("snapGraph of a hybrid model", () => {
+  /** [64, 3, 3] -> conv -> cut; cut -> flatten -> dense. Of one output the weights are far smaller. */
+  function hybrid(pooled = false): Graph {
+    const builder = new GraphBuilder("hybrid");
+    builder.input("x", [64, 3, 3]);
+    const weights = values(2 * 64 * 9).map((w, i) => (i < 64 * 9 ? w : w / 100));
+    builder.constant("w", [2, 64, 3, 3], weights);
+    builder.node("conv", ["x", "w"], pooled ? "sum" : "cut", { ...GEOMETRY, pads: [1, 1, 1, 1] });
+    const window = { kernel: [2, 2], strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] };
+    if (pooled) builder.node("maxPool", ["sum"], "cut", window);
+    builder.node("flatten", ["cut"], "flat");
+    const features = pooled ? 8 : 18;
+    builder.constant("v", [3, features], values(3 * features));
+    builder.node("gemm", ["flat", "v"], "logits");
+    return verifyGraph(builder.build(["logits", "cut"]));
+  }
+  const ranges = new Map(["x", "sum", "cut", "flat", "logits"].map((name) => [name, { min: -1, max: 1 }]));
+  const snapped = (graph: Graph, options: Partial<SnapOptions> = {}): Graph =>
+    verifyGraph(snapGraph(graph, ranges, { bits: 8, ...options }).graph);
+
+  it("quantises the cut, which keeps its name", () => {
+    const { nodes, outputs } = snapped(hybrid());
+    expect(outputs).toEqual(["logits", "cut"]);
+    expect(nodes.find(({ output }) => output === "cut")).toMatchObject({
+      op: "quant",
+      inputs: ["cut.real"],
+      attributes: { bits: 8, scale: 2 ** -6 },
+    });
+  });
+
+  it("sends what is stored anyway, in as many bits as are asked for", () => {
+    const cutOf = (graph: Graph, options?: Partial<SnapOptions>) =>
+      snapped(graph, options).nodes.find(({ output }) => output === "cut");
+    const cutValues = [Float32Array.of(-1, 1)];
+    expect(cutOf(hybrid(), { bitsOf: new Map([["cut", 1]]), cutValues })?.op).toBe("bipolarQuant");
+    expect(cutOf(hybrid(true), { bitsOf: new Map([["cut", 4]]), cutValues })?.attributes).toMatchObject({ bits: 4 });
+    expect(cutOf(hybrid(true), { bits: 16 })?.attributes).toMatchObject({ bits: 8 });
+  });
+
+  it("keeps sums exact in float32, where small weights would want finer steps", () => {
+    const grids = ({ nodes, tensors }: Graph) => nodes.map(({ output }) => tensors.get(output)!.grid!);
+    const graph = hybrid();
+    expect(grids(snapped(graph)).every(isExact)).toBe(true);
+    expect(grids(snapped({ ...graph, outputs: ["logits"] })).every(isExact)).toBe(false);
+  });
+});
+
 describe("weights", () => {
   it("have a power of two per output, at which half of the range may be clipped where that is closer", () => {
     const { scales, values: snapped } = quantiseWeights(Float64Array.of(1, -0.5, 0.26, 100, 3, -70), 2);

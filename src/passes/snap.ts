@@ -14,8 +14,9 @@ import { freeName } from "./free-name.ts";
 import { isQuantiser } from "./levels.ts";
 import type { QuantisedConstant } from "./onnx/graph-writer.ts";
 import { isPointwise } from "./pointwise.ts";
-import { quantiseBias, quantiseWeights } from "./snap-weights.ts";
-import { doublings, type Range, rounding, weightCount } from "./storage.ts";
+import { cutQuantiser } from "./snap-cut.ts";
+import { largestSum, MAX_SPREAD, type QuantisedValues, quantiseBias, quantiseWeights } from "./snap-weights.ts";
+import { type Range, reachingStep, rounding, weightCount } from "./storage.ts";
 import { trimOutput } from "./trim-output.ts";
 
 export interface SnapOptions {
@@ -23,6 +24,8 @@ export interface SnapOptions {
   readonly bits: number;
   /** Of single tensors, by name. The cut's are those of the payload: 1, 2, 4 or 8, which it has where nothing is said. */
   readonly bitsOf?: ReadonlyMap<string, number>;
+  /** What the cut of a hybrid model holds on samples; needed for less than 8 bits, which get the levels that are nearest to it. */
+  readonly cutValues?: readonly Float32Array[] | undefined;
 }
 
 export interface Snapped {
@@ -34,9 +37,14 @@ export interface Snapped {
 /** What a sample's host writes: signed bytes. */
 const INPUT_BITS = 8;
 /** Of a payload where nothing else is said. */
-const CUT_BITS = 8;
+export const CUT_BITS = 8;
 const MOVEMENT: ReadonlySet<string> = new Set(["flatten", "reshape", "transpose", "slice", "pad", "maxPool"]);
 const ARITHMETIC: ReadonlySet<string> = new Set(["add", "sub", "mul"]);
+
+/** A quantiser of a graph, which is snapped already then. */
+export function quantiserIn({ nodes }: Graph): Node | undefined {
+  return nodes.find((node) => node.op !== "sign" && isQuantiser(node));
+}
 
 /** The graph with batch norms folded into weights, as ranges are measured on it and it is snapped. */
 export function prepareToSnap(graph: Graph): Graph {
@@ -72,12 +80,6 @@ export function snapGraph(graph: Graph, ranges: ReadonlyMap<string, Range>, opti
 
 function unusedName(graph: Graph, name: string): string {
   return graph.tensors.has(name) ? unusedName(graph, `${name}'`) : name;
-}
-
-/** The finest power of two in which `bits` bits reach a range. */
-function reachingStep({ min, max }: Range, bits: number, signed: boolean): number {
-  const largest = Math.max(max, -min);
-  return 2 ** doublings(signed ? { min: -largest, max: largest } : { min, max }, 1, bits);
 }
 
 /** The cut of a hybrid model. */
@@ -174,15 +176,14 @@ class Snapper {
     const { real, cut, bits } = this.ending!;
     if (this.builder.has(cut)) return;
     const input = this.#stored.get(real) ?? real;
-    const range = this.#range(real);
-    const signed = range.min < 0;
-    if (signed && bits === 1) {
-      this.builder.node("bipolarQuant", [input], cut, { scale: this.#step(real, 2, true) / 2 });
+    const stored = this.#integers.has(input) ? this.builder.tensor(input).grid!.step : 0;
+    if (bits < CUT_BITS) {
+      const { op, attributes } = cutQuantiser(this.options.cutValues!, bits, stored);
+      this.builder.node(op, [input], cut, attributes);
       return;
     }
-    // Levels finer than the integers that there are would say no more.
-    const stored = this.#integers.has(input) ? this.builder.tensor(input).grid!.step : 0;
-    const step = Math.max(this.#step(real, bits, signed), stored);
+    const range = this.#range(real);
+    const step = Math.max(this.#step(real, bits, range.min < 0), stored);
     this.builder.node("quant", [input], cut, rounding(range, step, bits));
   }
 
@@ -190,10 +191,10 @@ class Snapper {
     const [x, weightName, biasName] = node.inputs as [string, string, string?];
     const input = this.#store(x);
     const weight = tensorOf(this.graph, weightName);
-    const { values, scales, bits } = quantiseWeights(weight.values!, weight.shape[0]!);
+    const bias = biasName === undefined ? undefined : tensorOf(this.graph, biasName);
+    const { values, scales, bits } = this.#weightsOf(weight, input, bias);
     const inputs = [input, this.#constant(`${node.output}.weight.snapped`, weight, values, { bits, scales })];
-    if (biasName !== undefined) {
-      const bias = tensorOf(this.graph, biasName);
+    if (bias) {
       const { step } = this.builder.tensor(input).grid!;
       const snapped = quantiseBias(
         bias.values!,
@@ -202,6 +203,15 @@ class Snapper {
       inputs.push(this.#constant(`${node.output}.bias.snapped`, bias, snapped.values, snapped));
     }
     this.builder.node(node.op, inputs, node.output, node.attributes, node.name);
+  }
+
+  /** Sums of hybrid models stay exact in float32: outputs with small weights get coarser steps until they are. */
+  #weightsOf({ values, shape }: Tensor, input: string, bias: Tensor | undefined): QuantisedValues {
+    const grid = this.builder.tensor(input).grid!;
+    for (let spread = MAX_SPREAD; ; spread--) {
+      const weights = quantiseWeights(values!, shape[0]!, spread);
+      if (!this.ending || spread === 0 || largestSum(weights, grid, bias?.values) < EXACT_LIMIT) return weights;
+    }
   }
 
   #constant(name: string, like: Tensor, values: Float64Array, { bits, scales }: QuantisedConstant): string {

@@ -100,6 +100,12 @@ export function doublings(range: Range, step: number, bits: number): number {
   return needed > 0 ? Math.ceil(Math.log2(needed)) : 0;
 }
 
+/** The finest power of two in which `bits` bits reach a range; signed ones on both sides of zero. */
+export function reachingStep({ min, max }: Range, bits: number, signed: boolean): number {
+  const largest = Math.max(max, -min);
+  return 2 ** doublings(signed ? { min: -largest, max: largest } : { min, max }, 1, bits);
+}
+
 /** The coarsest grid's quantiser: rounds to the nearest integer of a step. */
 export function rounding(range: Range, step: number, bits: number): Attributes {
   const signed = range.min < 0 ? 1 : 0;
