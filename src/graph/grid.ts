@@ -49,12 +49,17 @@ export function multipleOf(coarse: number, fine: number): number | undefined {
   return ratio >= 1 && Math.abs(coarse / fine / ratio - 1) <= RATIO_TOLERANCE ? ratio : undefined;
 }
 
+/** How many of a fine step an integer of the grid is worth, as `multipleOf`; of what is nothing but 0 any number is right. */
+export function factorTo(grid: Grid, fine: number): number | undefined {
+  return grid.min === 0 && grid.max === 0 ? 1 : multipleOf(grid.step, fine);
+}
+
 /** Grids in units of the finest of their steps; undefined when that divides not all of them. What is nothing but 0 lies on any. */
 export function aligned(grids: readonly Grid[]): Grid[] | undefined {
   const isZero = ({ min, max }: Grid) => min === 0 && max === 0;
   const steps = grids.filter((grid) => !isZero(grid)).map((grid) => grid.step);
   const step = steps.length > 0 ? Math.min(...steps) : grids[0]!.step;
-  const factors = grids.map((grid) => (isZero(grid) ? 1 : multipleOf(grid.step, step)));
+  const factors = grids.map((grid) => factorTo(grid, step));
   if (factors.includes(undefined)) return undefined;
   return grids.map(({ min, max }, i) => ({ step, min: min * factors[i]!, max: max * factors[i]! }));
 }

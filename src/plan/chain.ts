@@ -3,7 +3,7 @@
  * perhaps with another stored tensor in it, then one quantiser.
  */
 import { type Graph, type Node, producerOf, type Tensor, tensorOf } from "../graph/graph.ts";
-import { integerOf, multipleOf } from "../graph/grid.ts";
+import { factorTo, type Grid, integerOf, multipleOf } from "../graph/grid.ts";
 import { noKernel } from "./draft.ts";
 
 /** Operators that end a chain. */
@@ -80,7 +80,7 @@ class Walk {
       );
     if (node.op === "mul") return this.scaled(node, chain, other);
     const step = this.stepOf(node.output, node);
-    const ratio = chainSign * this.ratio(chain.step, step, node);
+    const ratio = chainSign * (multipleOf(chain.step, step) ?? this.noMultiple(chain.step, step, node));
     const times = (values: readonly number[]): number[] => values.map((v) => v * ratio);
     const offset = times(chain.offset);
     const shortcut = chain.shortcut && { ...chain.shortcut, factor: times(chain.shortcut.factor) };
@@ -90,7 +90,7 @@ class Walk {
       return { ...base, offset: offset.map((v, k) => v + constants[k]!), ...(shortcut && { shortcut }) };
     }
     if (shortcut) return undefined;
-    const factor = this.all(otherSign * this.ratio(this.stepOf(other.name, node), step, node));
+    const factor = this.all(otherSign * this.ratio(this.gridOf(other.name, node), step, node));
     return { ...base, offset, shortcut: { tensor: other, factor } };
   }
 
@@ -116,7 +116,7 @@ class Walk {
 
   /** A constant's integers in units of `step`, one per channel. */
   private integers(constant: Tensor, step: number, node: Node): number[] {
-    const ratio = this.ratio(constant.grid!.step, step, node);
+    const ratio = this.ratio(constant.grid!, step, node);
     return this.perChannel(constant, node).map((value) => integerOf(value, constant.grid!) * ratio);
   }
 
@@ -128,8 +128,12 @@ class Walk {
   }
 
   private stepOf(name: string, node: Node): number {
+    return this.gridOf(name, node).step;
+  }
+
+  private gridOf(name: string, node: Node): Grid {
     return (
-      tensorOf(this.graph, name).grid?.step ??
+      tensorOf(this.graph, name).grid ??
       noKernel(
         `Node "${node.name}" (${node.op}) works on "${name}", which is off the integer grid`,
         "Put a quantiser in front of it.",
@@ -138,8 +142,8 @@ class Walk {
     );
   }
 
-  private ratio(coarse: number, fine: number, node: Node): number {
-    return multipleOf(coarse, fine) ?? this.noMultiple(coarse, fine, node);
+  private ratio(grid: Grid, fine: number, node: Node): number {
+    return factorTo(grid, fine) ?? this.noMultiple(grid.step, fine, node);
   }
 
   private noMultiple(coarse: number, fine: number, node: Node): never {

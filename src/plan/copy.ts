@@ -1,6 +1,6 @@
 /** Plans layers that only move elements: transposes that nothing dissolves, concatenations, paddings. */
 import { elementCount, type Node, numberOf, numbersOf } from "../graph/graph.ts";
-import { integerOf, multipleOf } from "../graph/grid.ts";
+import { factorTo, integerOf } from "../graph/grid.ts";
 import { type Draft, noKernel } from "./draft.ts";
 import type { CopyLoop } from "./element-layers.ts";
 import type { Matcher, Storage } from "./matcher.ts";
@@ -94,7 +94,7 @@ export function behind({ address, bytes }: Region, skip: number): Region {
 function partOf(match: Matcher, { name, from, to }: Source, output: Storage) {
   const { grid, bytes, signed } = match.storage(name, match.producer(name));
   const loops = moveLoops(from, to, bytes, output.bytes);
-  const factor = multipleOf(grid.step, output.grid.step);
+  const factor = factorTo(grid, output.grid.step);
   if (!loops || factor === undefined)
     return noKernel(
       `"${name}" has its elements in an order or on a scale that "${to.root}" cannot take over`,

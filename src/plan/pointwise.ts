@@ -1,6 +1,6 @@
 /** Plans element-wise layers: one stored tensor requantised, or two of them added, subtracted or multiplied and then requantised. */
 import { elementCount, type Node } from "../graph/graph.ts";
-import { multipleOf } from "../graph/grid.ts";
+import { factorTo } from "../graph/grid.ts";
 import { type Chain, QUANTISERS, readAffine } from "./chain.ts";
 import { bufferName, type Draft, noKernel } from "./draft.ts";
 import { planEpilogue, type RawSum } from "./epilogue.ts";
@@ -102,7 +102,7 @@ function operandsOf(match: Matcher, { tensor, join }: Beginning, end: Node): Ope
   const { shape, grid } = match.storage(tensor, join);
   return join.inputs.map((name, i) => {
     const own = match.storage(name, join);
-    const factor = join.op === "mul" ? 1 : multipleOf(own.grid.step, grid.step);
+    const factor = join.op === "mul" ? 1 : factorTo(own.grid, grid.step);
     const channels = shape.length === 3 ? shape[0]! : elementCount(shape);
     if (factor === undefined || ![channels, elementCount(shape)].includes(elementCount(own.shape)))
       return noKernel(
