@@ -110,6 +110,16 @@ describe("snapping", () => {
     },
   );
 
+  it("keeps an image of a hybrid model with its channels last", async () => {
+    const { model, cut, exit } = floatHybrid({ channelsLast: true });
+    const samples = floatSamples(10);
+    const exits = [{ logits: exit, rule: "entropy", threshold: 0 } as const];
+    const snapped = await snapModel(model, FILE, samples, { bits: 8, cut, exits });
+    const { bundle } = await compileModel(encodeModel(snapped.model), "snapped.onnx");
+    expect(bundle.manifest.input).toMatchObject({ shape: [3, 9, 7], layout: "HWC" });
+    expect(await equalSamples(bundle, snapped, FILE, samples)).toBe(samples.length);
+  });
+
   it("counts the samples on which a module differs from a model", async () => {
     const { model, cut, exit } = floatHybrid();
     const samples = floatSamples(10);

@@ -124,7 +124,7 @@ function importPart(
     grid: known.grid,
   };
   const declared = buildGraph(source);
-  const { edge, layout } = known.image === undefined ? channelsFirst(source, declared) : { edge: declared };
+  const { edge, layout } = channelsFirst(source, declared);
   return {
     edge: known.grid ? edge : withInputGrid(edge),
     nodes,

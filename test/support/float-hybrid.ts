@@ -1,12 +1,12 @@
 /** Float models with an exit and a cut: convolutions, batch norms and ReLUs as PyTorch exports them. */
 import { metadataProps } from "../../src/import/metadata.ts";
-import { model, value } from "../../src/import/onnx/build.ts";
+import { model, node, value } from "../../src/import/onnx/build.ts";
 import type { OnnxModel } from "../../src/import/onnx/types.ts";
 import { FloatExporter } from "../../src/zoo/flavours/float.ts";
 import { randomFrom } from "./random.ts";
 
 const CLASSES = 4;
-const INPUT = [3, 9, 7];
+const INPUT = [3, 9, 7] as const;
 
 export interface FloatHybridOptions {
   readonly opset?: number;
@@ -14,6 +14,8 @@ export interface FloatHybridOptions {
   readonly channels?: number;
   /** The cut has negative values, too. */
   readonly signed?: boolean;
+  /** The image comes with its channels last. */
+  readonly channelsLast?: boolean;
   /** The model says in its metadata where to cut and exit. */
   readonly metadata?: boolean;
 }
@@ -32,6 +34,7 @@ export function floatHybrid({
   opset = 13,
   channels: outputs = 6,
   signed = false,
+  channelsLast = false,
   metadata = false,
 }: FloatHybridOptions = {}): FloatHybrid {
   const to = new FloatExporter({ bits: { weights: 8, activations: 8 }, seed: 1 });
@@ -50,11 +53,13 @@ export function floatHybrid({
     classes: ["ant", "bee", "cat", "dog"],
     input: { name: "input", pixelZero: 128, pixelStep: 1 / 32 },
   });
+  const turned = node("Transpose", ["image"], ["input"], { perm: { ints: [0, 3, 1, 2] } });
+  const [channels, height, width] = INPUT;
   const made = model({
     name: "float-hybrid",
-    nodes: to.nodes,
+    nodes: [...(channelsLast ? [turned] : []), ...to.nodes],
     initializers: to.initializers,
-    inputs: [value("input", ["batch", ...INPUT])],
+    inputs: [channelsLast ? value("image", ["batch", height, width, channels]) : value("input", ["batch", ...INPUT])],
     outputs: [...(metadata ? [value(exit, ["batch", CLASSES])] : []), value(output, ["batch", CLASSES])],
     ...(metadata && { metadata: said }),
   });
