@@ -71,6 +71,13 @@ describe("hedge compile --snap", () => {
     expect(err).toMatch(/quantised already: .*\n {2}Compile it without --snap/);
   });
 
+  it("says where it cannot write the snapped model", async () => {
+    const snapping = ["--snap", "--calibrate", file("samples.json")];
+    const { code, err } = await compile(...snapping, "--write-snapped", file("nowhere/snapped.onnx"));
+    expect(code).toBe(EXIT_CODES.input);
+    expect(err).toMatch(/nowhere\/snapped.onnx cannot be written/);
+  });
+
   it("refuses labels that are not one for each sample", async () => {
     await writeFile(file("few.json"), "[1, 2]");
     const { code, err } = await compile("--snap", "--calibrate", file("samples.json"), "--labels", file("few.json"));

@@ -1,9 +1,9 @@
 /** The snapping of a float model in front of its compilation: options, and what is said about it. */
-import { writeFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Bundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
 import type { OutputComparison, SnapComparison } from "../explore/snap-compare.ts";
+import { writeNamed } from "../files.ts";
 import type { ModelFile } from "../import/onnx/model-file.ts";
 import { importOptions, type ModelOptions } from "./options.ts";
 
@@ -88,7 +88,7 @@ export async function snapFirst(
     ...(options.snapTensor && { bitsOf: options.snapTensor }),
   });
   const bytes = encodeModel(snapped.model);
-  if (options.writeSnapped !== undefined) await writeFile(options.writeSnapped, bytes);
+  if (options.writeSnapped !== undefined) await writeNamed(options.writeSnapped, bytes);
   return {
     source: files.modelFile(bytes, options.writeSnapped ?? path),
     comparison: await compareSnapped(model, snapped, path, samples, labels),
