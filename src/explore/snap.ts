@@ -10,7 +10,7 @@ import { splitCloud } from "../passes/onnx/extract.ts";
 import { joinParts } from "../passes/onnx/join.ts";
 import { writeGraph } from "../passes/onnx/write-graph.ts";
 import { CUT_BITS, inputStep, prepareToSnap, quantiserIn, type SnapOptions, snapGraph } from "../passes/snap.ts";
-import { extremes } from "../passes/storage.ts";
+import { rangeOfSamples } from "../passes/storage.ts";
 import { measureRanges } from "./calibrate.ts";
 import { outputsOf } from "./snap-compare.ts";
 
@@ -70,9 +70,7 @@ export async function snapModel(
 /** A hybrid model without metadata has to say what its pixels are worth: as much as reaches the samples, where nobody says it. */
 function withInput(model: OnnxModel, samples: readonly Float32Array[], options: ImportOptions): ImportOptions {
   if (options.input || options.cut === undefined || hasMetadata(model)) return options;
-  const ranges = samples.map((sample) => extremes(Float64Array.from(sample)));
-  const range = extremes(Float64Array.from(ranges.flatMap(({ min, max }) => [min, max])));
-  return { ...options, input: { zero: 128, step: inputStep(range) } };
+  return { ...options, input: { zero: 128, step: inputStep(rangeOfSamples(samples)) } };
 }
 
 function checkBits(graph: Graph, file: string, bitsOf: SnapOptions["bitsOf"], cut: string | undefined): void {

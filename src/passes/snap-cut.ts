@@ -1,7 +1,7 @@
 /** The quantiser in front of a payload: few levels, and so not those that reach what is rare, but those that are nearest to all. */
 import type { Attributes } from "../graph/graph.ts";
 import { quantRange } from "../graph/operators/quant.ts";
-import { extremes, type Range, reachingStep, rounding } from "./storage.ts";
+import { rangeOfSamples, reachingStep, rounding } from "./storage.ts";
 
 /** Powers of two below the one that reaches the largest value: with 16 levels no distribution wants a finer step. */
 const FINER_STEPS = 5;
@@ -17,7 +17,7 @@ export interface CutQuantiser {
  * @param atLeast the step of the integers that are quantised, where they are integers: finer levels would say no more
  */
 export function cutQuantiser(values: readonly Float32Array[], bits: number, atLeast: number): CutQuantiser {
-  const range = rangeOf(values);
+  const range = rangeOfSamples(values);
   const signed = range.min < 0;
   const isSign = signed && bits === 1;
   const coarsest = reachingStep(range, isSign ? 2 : bits, signed);
@@ -31,11 +31,6 @@ export function cutQuantiser(values: readonly Float32Array[], bits: number, atLe
   return isSign
     ? { op: "bipolarQuant", attributes: { scale: step } }
     : { op: "quant", attributes: rounding(range, step, bits) };
-}
-
-function rangeOf(values: readonly Float32Array[]): Range {
-  const each = values.map((sample) => extremes(Float64Array.from(sample)));
-  return extremes(Float64Array.from(each.flatMap(({ min, max }) => [min, max])));
 }
 
 function squaredError(values: readonly Float32Array[], quantised: (v: number) => number): number {

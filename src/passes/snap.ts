@@ -52,8 +52,8 @@ export function prepareToSnap(graph: Graph): Graph {
 }
 
 /** What an integer of the input is worth, so that signed bytes reach a range. */
-export function inputStep({ min, max }: Range): number {
-  return reachingStep({ min, max }, INPUT_BITS, true);
+export function inputStep(range: Range): number {
+  return reachingStep(range, INPUT_BITS, true);
 }
 
 /**
@@ -106,7 +106,7 @@ class Snapper {
   ) {
     this.builder = new GraphBuilder(graph.name);
     const input = tensorOf(graph, graph.input);
-    const grid = input.grid ?? { step: this.#step(graph.input, INPUT_BITS, true), min: -128, max: 127 };
+    const grid = input.grid ?? { step: inputStep(this.#range(graph.input)), min: -128, max: 127 };
     this.builder.input(input.name, input.shape, grid);
     // Says in the file what the input's integers are.
     const said = this.builder.node(

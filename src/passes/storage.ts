@@ -61,6 +61,11 @@ export function extremes(values: Float64Array): Range {
   });
 }
 
+export function rangeOfSamples(samples: readonly Float32Array[]): Range {
+  const each = samples.map((sample) => extremes(Float64Array.from(sample)));
+  return extremes(Float64Array.from(each.flatMap(({ min, max }) => [min, max])));
+}
+
 /** Denominators of offsets: levels around zero lie at halves of a step, and a few more. */
 const MAX_DENOMINATOR = 8;
 /** What float32 constants leave of an exact ratio. */
