@@ -119,12 +119,13 @@ class Drawing {
     const scale = this.scale(Math.round(Math.log2((2 * reach) / 2 ** bits)));
     const source = !signed && this.chance(0.7) ? this.op("Relu", [x]) : x;
     const zero = bits >= 3 && this.chance(0.25) ? this.integer(signed ? -2 : 1, 2) : 0;
-    if (bits === 8 && this.chance(0.2)) return { name: this.linear(source, scale, signed, zero), scale };
+    if (bits === 8 && !this.shape.exact && this.chance(0.3))
+      return { name: this.linear(source, scale, signed, zero), scale };
     const options = { narrow: bits > 1 && this.chance(0.3), zero };
     return { name: this.quant(source, scale, bits, signed || bits === 1, this.pick(ROUNDINGS), options), scale };
   }
 
-  /** A pair of QuantizeLinear and DequantizeLinear. */
+  /** A pair of QuantizeLinear and DequantizeLinear: onnxruntime fuses those with what stands between them, and rounds in its own way. */
   linear(x: string, scale: number, signed: boolean, zero: number): string {
     const point = this.fresh("constant");
     this.initializers.push(
