@@ -2,11 +2,13 @@
 import { stat } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import type { Bundle } from "../bundle/bundle.ts";
+import type { Stage } from "../bundle/compile.ts";
 import { HedgeError } from "../errors.ts";
 import type { Plan } from "../plan/plan.ts";
 import { KERNEL_PROFILES, type KernelProfile } from "../plan/profile.ts";
 import { addModelOptions, importOptions, type ModelOptions } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
+import { type Progress, withProgress } from "./progress.ts";
 
 interface AnalyzeOptions extends ModelOptions {
   readonly kernels: KernelProfile;
@@ -35,14 +37,17 @@ export function register(program: Command): void {
         import("../explore/analyze/budget.ts"),
       ]);
       const board = options.board === undefined ? undefined : await findBoard(options.board);
-      const { bundle, plan } = await open(path, options, board && memoryLimitOf(board));
-      if (options.svg !== undefined) await draw(options.svg, path, plan);
       const [{ analyzeBundle }, { COLUMNS, layerCells, totalLines }, { default: Table }] = await Promise.all([
         import("../explore/analyze/analysis.ts"),
         import("../explore/analyze/text.ts"),
         import("cli-table3"),
       ]);
-      const analysis = analyzeBundle(bundle, plan);
+      const analysis = await withProgress(globalOptions(command), async (progress) => {
+        const { bundle, plan } = await open(path, options, board && memoryLimitOf(board), progress);
+        if (options.svg !== undefined) await draw(options.svg, path, plan);
+        progress.update("counting instructions");
+        return analyzeBundle(bundle, plan);
+      });
       const excess = board && overBudget(analysis, board);
       printResult(globalOptions(command), { ...analysis, ...(board ? { board, fits: !excess } : {}) }, () => {
         const table = new Table({
@@ -63,7 +68,12 @@ interface Opened {
 }
 
 /** A model is compiled first; of a bundle the plan is gone. */
-async function open(path: string, options: AnalyzeOptions, memoryLimit: number | undefined): Promise<Opened> {
+async function open(
+  path: string,
+  options: AnalyzeOptions,
+  memoryLimit: number | undefined,
+  progress: Progress,
+): Promise<Opened> {
   const folder = await stat(path).then(
     (facts) => facts.isDirectory(),
     () => false,
@@ -73,7 +83,8 @@ async function open(path: string, options: AnalyzeOptions, memoryLimit: number |
     return { bundle: await readBundle(path) };
   }
   const { compileFile } = await import("../bundle/compile.ts");
-  return compileFile(path, { ...importOptions(options), kernels: options.kernels, memoryLimit });
+  const stage = ({ name }: Stage): void => progress.update(`compiling: ${name}`);
+  return compileFile(path, { ...importOptions(options), kernels: options.kernels, memoryLimit, stage });
 }
 
 async function draw(file: string, path: string, plan: Plan | undefined): Promise<void> {

@@ -1,11 +1,13 @@
 /** `hedge compile`: a model file -> a bundle. */
 import { type Command, Option } from "commander";
-import type { StageKind } from "../bundle/compile.ts";
+import type { Stage, StageKind } from "../bundle/compile.ts";
 import { HedgeError } from "../errors.ts";
+import type { Plan } from "../plan/plan.ts";
 import { KERNEL_PROFILES, type KernelProfile } from "../plan/profile.ts";
 import { STDOUT, stageKinds, stageWriter } from "./dump.ts";
 import { addModelOptions, importOptions, type ModelOptions } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
+import { withProgress } from "./progress.ts";
 import { addSnapOptions, type SnapCommandOptions, snapFirst, snapText } from "./snap.ts";
 
 interface CompileCommandOptions extends ModelOptions, SnapCommandOptions {
@@ -61,20 +63,29 @@ export function register(program: Command): void {
       if (options.dumpDir !== undefined && !options.dump)
         throw new HedgeError("usage", "--dump-dir goes with --dump.", "Add --dump pass,plan,wat, or some of them.");
       const started = performance.now();
-      const snapped = await snapFirst(path, options);
-      const compileOptions = {
-        ...importOptions(options),
-        kernels: options.kernels,
-        memoryLimit: board && memoryLimitOf(board),
-        stage: options.dump && stageWriter(options.dump, options.dumpDir ?? STDOUT),
-      };
-      const { bundle, plan, notes } = await (snapped
-        ? compileSource(snapped.source, compileOptions)
-        : compileFile(path, compileOptions));
-      if (board) refuseUnfit({ bundle, plan }, board);
-      await writeBundle(options.out, bundle);
+      const write = options.dump && stageWriter(options.dump, options.dumpDir ?? STDOUT);
+      const { bundle, plan, notes, snap } = await withProgress(globalOptions(command), async (progress) => {
+        const snapped = await snapFirst(path, options, progress);
+        const compileOptions = {
+          ...importOptions(options),
+          kernels: options.kernels,
+          memoryLimit: board && memoryLimitOf(board),
+          stage: (stage: Stage): void => {
+            progress.update(`compiling: ${stage.name}`);
+            write?.(stage);
+          },
+        };
+        const compilation = await (snapped
+          ? compileSource(snapped.source, compileOptions)
+          : compileFile(path, compileOptions));
+        if (board) refuseUnfit(compilation, board);
+        await writeBundle(options.out, compilation.bundle);
+        return {
+          ...compilation,
+          snap: snapped && { ...snapped.comparison, equal: await snapped.check(compilation.bundle) },
+        };
+      });
       const { manifest, digest } = bundle;
-      const snap = snapped && { ...snapped.comparison, equal: await snapped.check(bundle) };
       const seconds = (performance.now() - started) / 1000;
       const result = {
         bundle: options.out,
@@ -84,6 +95,7 @@ export function register(program: Command): void {
         weightBytes: bundle.weights.length,
         memoryBytes: manifest.module.memoryBytes,
         steps: manifest.module.steps,
+        ...(options.kernels === "native" ? { nativeLayers: nativeLayers(plan) } : {}),
         ...(manifest.payload ? { payloadBytes: manifest.payload.bytes } : {}),
         notes: notes.map(({ message }) => message),
         ...(snap && { snap }),
@@ -96,10 +108,17 @@ export function register(program: Command): void {
           manifest.payload
             ? `  an offloaded sample sends ${manifest.payload.bytes} B`
             : "  edge-only: it answers every sample itself",
+          ...(options.kernels === "native"
+            ? [`  the device's own kernels compute ${nativeLayers(plan)} of ${plan.layers.length} layers`]
+            : []),
           ...(snap ? snapText(snap, snap.equal) : []),
           ...(notes.length > 0 ? [`  not the model to the bit in ${notes.length} places: hedge check names them`] : []),
           `  look inside with: hedge inspect ${options.out}`,
         ].join("\n"),
       );
     });
+}
+
+function nativeLayers({ layers }: Plan): number {
+  return layers.filter(({ kind }) => kind === "native").length;
 }

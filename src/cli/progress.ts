@@ -33,3 +33,13 @@ export class Progress {
     this.#shown = false;
   }
 }
+
+/** Shows the progress of some work; whether it ends or fails, nothing of it is left on the terminal. */
+export async function withProgress<T>(options: GlobalOptions, work: (progress: Progress) => Promise<T>): Promise<T> {
+  const progress = new Progress(options);
+  try {
+    return await work(progress);
+  } finally {
+    progress.end();
+  }
+}

@@ -6,6 +6,7 @@ import type { OutputComparison, SnapComparison } from "../explore/snap-compare.t
 import { writeNamed } from "../files.ts";
 import type { ModelFile } from "../import/onnx/model-file.ts";
 import { importOptions, type ModelOptions } from "./options.ts";
+import type { Progress } from "./progress.ts";
 
 export interface SnapCommandOptions {
   readonly snap?: boolean;
@@ -61,6 +62,7 @@ export interface SnappedFile {
 export async function snapFirst(
   path: string,
   options: SnapCommandOptions & ModelOptions,
+  progress: Progress,
 ): Promise<SnappedFile | undefined> {
   if (!options.snap) {
     const stray = SNAP_ONLY.find(([, key]) => options[key] !== undefined);
@@ -79,9 +81,11 @@ export async function snapFirst(
       import("../import/onnx/codec.ts"),
       import("../import/model-input.ts"),
     ]);
+  progress.update("reading samples");
   const { model } = await files.readModelFile(path);
   const samples = await sets.readSampleSet(options.calibrate, findInput(model, path).dims);
   const labels = options.labels === undefined ? undefined : await sets.readLabelList(options.labels, samples.length);
+  progress.update(`snapping, by ${samples.length} samples`);
   const snapped = await snapModel(model, path, samples, {
     ...importOptions(options),
     bits: Number(options.snapBits ?? 8),
@@ -89,6 +93,7 @@ export async function snapFirst(
   });
   const bytes = encodeModel(snapped.model);
   if (options.writeSnapped !== undefined) await writeNamed(options.writeSnapped, bytes);
+  progress.update(`comparing the original and the snapped model on ${samples.length} samples`);
   return {
     source: files.modelFile(bytes, options.writeSnapped ?? path),
     comparison: await compareSnapped(model, snapped, path, samples, labels),

@@ -179,7 +179,7 @@ function checkHybrid(edge: Graph, { exit, cut, classes }: HybridMetadata, file: 
     throw new HedgeError(
       "input",
       `${file}: the exit's logits "${exit.logits}" have the shape [${shape}] for ${classes.length} classes.`,
-      "Correct hedge.classes or hedge.exits in its metadata.",
+      "Correct hedge.classes or hedge.exits in its metadata, or --exit.",
       { code: "H108" },
     );
   const map = tensorOf(edge, cut).shape;
@@ -187,7 +187,7 @@ function checkHybrid(edge: Graph, { exit, cut, classes }: HybridMetadata, file: 
     throw new HedgeError(
       "input",
       `${file}: the cut "${cut}" has the shape [${map}], and a cut goes through a feature map [channels, height, width].`,
-      "Correct hedge.cut in its metadata.",
+      "Correct hedge.cut in its metadata, or --cut.",
       { code: "H108" },
     );
 }

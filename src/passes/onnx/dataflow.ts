@@ -75,7 +75,7 @@ export function noTensor(name: string, file: string): HedgeError {
   return new HedgeError(
     "input",
     `${file}: no node makes the tensor "${name}".`,
-    "Name a tensor of the model: correct hedge.cut, hedge.output or hedge.exits in its metadata.",
+    "Name a tensor of the model: correct hedge.cut, hedge.output or hedge.exits in its metadata, or --cut and --exit.",
     { code: "H108" },
   );
 }
