@@ -4,7 +4,7 @@ import { EXIT_CODES } from "../errors.ts";
 import type { Comparison, LayerComparison } from "../explore/compare.ts";
 import { addModelOptions, importOptions, integer, type ModelOptions } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
-import { Progress } from "./progress.ts";
+import { withProgress } from "./progress.ts";
 
 interface CompareOptions extends ModelOptions {
   readonly count: number;
@@ -36,11 +36,11 @@ export function register(program: Command): void {
       const source = await readModelFile(path);
       const compilation = await compileSource(source, importOptions(options));
       const samples = await compareSamples(paths, compilation.bundle.manifest, options);
-      const progress = new Progress(global);
-      const comparison = await compareLayers(compilation, source.model, path, samples, (what, done, total) =>
-        progress.update(what, done, total),
+      const comparison = await withProgress(global, (progress) =>
+        compareLayers(compilation, source.model, path, samples, (what, done, total) =>
+          progress.update(what, done, total),
+        ),
       );
-      progress.end();
       printResult(global, comparison, () => table(comparison));
       if (comparison.firstDiverging !== undefined && !comparison.byRounding) process.exitCode = EXIT_CODES.check;
     });
