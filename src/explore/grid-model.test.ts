@@ -3,7 +3,7 @@ import { hybridModel, PAYLOAD_STEP, STREAM_STEP, smallShape } from "../../test/s
 import { randomImages } from "../../test/support/random.ts";
 import { type Grid, isExact } from "../graph/grid.ts";
 import { runGraph } from "../graph/run.ts";
-import { importEdge } from "../import/import.ts";
+import { importModel } from "../import/import.ts";
 import { readMetadata } from "../import/metadata.ts";
 import { encodeModel } from "../import/onnx/codec.ts";
 import { withOutputs } from "../passes/onnx/dataflow.ts";
@@ -21,7 +21,7 @@ const BITS = [1, 2, 4, 8] as const;
 describe.each(BITS)("a model with a payload of %s bits", (bits) => {
   const model = hybridModel(smallShape({ bits, side: SIDE }), { seed: bits });
   const images = randomImages(12, [3, SIDE, SIDE], 7 * bits);
-  const { edge, metadata } = importEdge(model, "tiny.onnx");
+  const { edge, metadata } = importModel(model, "tiny.onnx");
 
   it("holds nothing but integers on its grids, whatever onnxruntime's optimiser does", async () => {
     const exact = (grid: Grid | undefined) => grid !== undefined && isExact(grid);
@@ -64,7 +64,7 @@ describe.each(BITS)("a model with a payload of %s bits", (bits) => {
     images.forEach((image, i) => {
       const values = runGraph(
         edge,
-        Float64Array.from(image, (level) => level * metadata.input.pixelStep),
+        Float64Array.from(image, (level) => level * metadata!.input.pixelStep),
       );
       const exitLogits = values.get("exit_logits")!;
       expect(Array.from(out.exitLogits.subarray(i * 4, i * 4 + 4))).toEqual(Array.from(exitLogits));

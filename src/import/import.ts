@@ -41,11 +41,6 @@ export function importModel(model: OnnxModel, file: string, options: ImportOptio
   return { name: nameOf(model, file), ...importPart(model, file, [output], { grid: gridOf(options) }) };
 }
 
-/** As `importModel`, of hybrid models only. */
-export function importEdge(model: OnnxModel, file: string): ImportedModel & { readonly metadata: HybridMetadata } {
-  return importHybrid(model, file, readMetadata(model, file));
-}
-
 function importHybrid(model: OnnxModel, file: string, metadata: HybridMetadata) {
   const { cut, exit, input: image } = metadata;
   // Pixels are the bytes -128 ... 127.

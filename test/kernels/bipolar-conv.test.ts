@@ -7,24 +7,15 @@ import { draftBipolarConv } from "../../src/plan/bipolar-conv.ts";
 import { Matcher } from "../../src/plan/matcher.ts";
 import { checkLayer } from "../support/check-layer.ts";
 import { randomFrom } from "../support/random.ts";
-import { type ConvShape, convGraph, convShapes, INT8, ODD } from "../support/random-conv.ts";
+import { type ConvShape, convGraph, convShapes, INT8, ODD, PLAIN } from "../support/random-conv.ts";
 
 const SIGNS = { min: -1, max: 1 };
 const BASE: ConvShape = {
-  seed: 5,
-  input: [3, 6, 5],
-  outputs: 16,
-  kernel: [3, 3],
-  strides: [1, 1],
-  pads: [1, 1, 1, 1],
-  dilations: [1, 1],
-  group: 1,
+  ...PLAIN,
   activations: SIGNS,
   weights: SIGNS,
   padInteger: -1,
   ending: 2,
-  shortcut: false,
-  stored: true,
   signs: true,
   twoWeights: true,
 };

@@ -3,26 +3,14 @@ import fc from "fast-check";
 import { describe, it } from "vitest";
 import { draftDepthwiseConv } from "../../src/plan/depthwise-conv.ts";
 import { checkLayer } from "../support/check-layer.ts";
-import { type ConvShape, convGraph, convShapes, INT8, ODD, UINT8 } from "../support/random-conv.ts";
+import { type ConvShape, convGraph, convShapes, INT8, ODD, PLAIN, UINT8 } from "../support/random-conv.ts";
 
 describe("a depthwise convolution equals the reference", () => {
   const check = (shape: Omit<ConvShape, "outputs" | "group">) => {
     const [channels] = shape.input;
     checkLayer(convGraph({ ...shape, outputs: channels, group: channels }), draftDepthwiseConv, shape.seed);
   };
-  const base = {
-    seed: 2,
-    kernel: [3, 3],
-    strides: [1, 1],
-    pads: [1, 1, 1, 1],
-    dilations: [1, 1],
-    activations: INT8,
-    weights: INT8,
-    padInteger: 0,
-    ending: "requant",
-    shortcut: false,
-    stored: true,
-  } as const;
+  const base = { ...PLAIN, seed: 2 };
 
   it.each(ODD)("of %i channels", (channels) => check({ ...base, input: [channels, 5, 4] }));
 

@@ -3,70 +3,53 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { draftLaneConv } from "../../src/plan/lane-conv.ts";
 import { checkLayer } from "../support/check-layer.ts";
-import { type ConvShape, convGraph, convShapes, denseGraph, INT8, ODD, UINT8 } from "../support/random-conv.ts";
-
-const BASE: ConvShape = {
-  seed: 5,
-  input: [3, 6, 5],
-  outputs: 16,
-  kernel: [3, 3],
-  strides: [1, 1],
-  pads: [1, 1, 1, 1],
-  dilations: [1, 1],
-  group: 1,
-  activations: INT8,
-  weights: INT8,
-  padInteger: 0,
-  ending: "requant",
-  shortcut: false,
-  stored: true,
-};
+import { type ConvShape, convGraph, convShapes, denseGraph, INT8, ODD, PLAIN, UINT8 } from "../support/random-conv.ts";
 
 const check = (shape: ConvShape) => checkLayer(convGraph(shape), draftLaneConv, shape.seed);
 
 describe("a convolution in lanes equals the reference", () => {
-  it("of the host's image, plane by plane", () => expect(check({ ...BASE, stored: false }).why).toContain("3 lanes"));
+  it("of the host's image, plane by plane", () => expect(check({ ...PLAIN, stored: false }).why).toContain("3 lanes"));
 
   it("of the host's image, pixel by pixel", () =>
-    expect(checkLayer(convGraph({ ...BASE, stored: false }), draftLaneConv, 5, "HWC").why).toContain("3 lanes"));
+    expect(checkLayer(convGraph({ ...PLAIN, stored: false }), draftLaneConv, 5, "HWC").why).toContain("3 lanes"));
 
   it.each(ODD)("from %i channels to as many", (channels) => {
-    check({ ...BASE, input: [channels, 4, 5], outputs: channels });
+    check({ ...PLAIN, input: [channels, 4, 5], outputs: channels });
   });
 
   it("with four lanes where few bits meet", () =>
-    expect(check({ ...BASE, activations: { min: 0, max: 15 }, weights: { min: -8, max: 7 } }).why).toContain(
+    expect(check({ ...PLAIN, activations: { min: 0, max: 15 }, weights: { min: -8, max: 7 } }).why).toContain(
       "4 lanes",
     ));
 
   it("of 16-bit activations and weights, and of a single output", () => {
-    check({ ...BASE, activations: { min: -32768, max: 32767 }, padInteger: -7 });
-    const wide = { ...BASE, activations: { min: -32768, max: 32767 }, weights: { min: -3000, max: 3000 } };
+    check({ ...PLAIN, activations: { min: -32768, max: 32767 }, padInteger: -7 });
+    const wide = { ...PLAIN, activations: { min: -32768, max: 32767 }, weights: { min: -3000, max: 3000 } };
     check({ ...wide, kernel: [1, 1], pads: [0, 0, 0, 0] });
-    expect(check({ ...BASE, outputs: 1 }).why).toContain("1 lane ");
+    expect(check({ ...PLAIN, outputs: 1 }).why).toContain("1 lane ");
   });
 
   it("in parts, where its weights do not fit into the scratch area", () => {
-    expect(check({ ...BASE, input: [64, 3, 3], outputs: 64, shortcut: true }).why).toContain("parts");
-    expect(check({ ...BASE, input: [64, 3, 3], outputs: 61, shortcut: true }).why).toContain("parts");
+    expect(check({ ...PLAIN, input: [64, 3, 3], outputs: 64, shortcut: true }).why).toContain("parts");
+    expect(check({ ...PLAIN, input: [64, 3, 3], outputs: 61, shortcut: true }).why).toContain("parts");
   });
 
   it("padded with whatever the input's type holds", () => {
-    check({ ...BASE, activations: UINT8, padInteger: 255 });
-    check({ ...BASE, activations: UINT8, padInteger: 7 });
-    check({ ...BASE, activations: INT8, padInteger: -128 });
+    check({ ...PLAIN, activations: UINT8, padInteger: 255 });
+    check({ ...PLAIN, activations: UINT8, padInteger: 7 });
+    check({ ...PLAIN, activations: INT8, padInteger: -128 });
   });
 
   it("ending in a shift, where sums start with the bias", () => {
     for (const outputs of [16, 15, 2])
-      for (const stored of [true, false]) check({ ...BASE, outputs, stored, ending: "shift" });
-    check({ ...BASE, ending: "shift", weights: { min: -8, max: 7 }, outputs: 33 });
+      for (const stored of [true, false]) check({ ...PLAIN, outputs, stored, ending: "shift" });
+    check({ ...PLAIN, ending: "shift", weights: { min: -8, max: 7 }, outputs: 33 });
   });
 
   it("in groups", () => {
-    check({ ...BASE, input: [12, 4, 5], outputs: 6, group: 3 });
-    check({ ...BASE, input: [32, 4, 5], outputs: 64, group: 2, shortcut: true });
-    check({ ...BASE, input: [4, 4, 5], outputs: 8, group: 4, stored: false });
+    check({ ...PLAIN, input: [12, 4, 5], outputs: 6, group: 3 });
+    check({ ...PLAIN, input: [32, 4, 5], outputs: 64, group: 2, shortcut: true });
+    check({ ...PLAIN, input: [4, 4, 5], outputs: 8, group: 4, stored: false });
   });
 
   it("over random shapes", () => {
@@ -92,6 +75,6 @@ describe("a convolution in lanes equals the reference", () => {
       [5, 4, 3],
     ] as const)
       for (const stored of [true, false])
-        checkLayer(denseGraph({ ...BASE, input, stored, outputs: 10 }), draftLaneConv, 3);
+        checkLayer(denseGraph({ ...PLAIN, input, stored, outputs: 10 }), draftLaneConv, 3);
   });
 });

@@ -3,26 +3,19 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { draftPlaneConv } from "../../src/plan/plane-conv.ts";
 import { checkLayer } from "../support/check-layer.ts";
-import { type ConvShape, convGraph, convShapes, denseGraph, type Integers, ODD } from "../support/random-conv.ts";
+import {
+  type ConvShape,
+  convGraph,
+  convShapes,
+  denseGraph,
+  type Integers,
+  ODD,
+  PLAIN,
+} from "../support/random-conv.ts";
 
 const UINT2: Integers = { min: 0, max: 3 };
 const INT2: Integers = { min: -2, max: 1 };
-const BASE: ConvShape = {
-  seed: 9,
-  input: [16, 6, 5],
-  outputs: 8,
-  kernel: [3, 3],
-  strides: [1, 1],
-  pads: [1, 1, 1, 1],
-  dilations: [1, 1],
-  group: 1,
-  activations: UINT2,
-  weights: INT2,
-  padInteger: 0,
-  ending: "requant",
-  shortcut: false,
-  stored: true,
-};
+const BASE: ConvShape = { ...PLAIN, seed: 9, input: [16, 6, 5], outputs: 8, activations: UINT2, weights: INT2 };
 
 const check = (shape: ConvShape) => checkLayer(convGraph(shape), draftPlaneConv, shape.seed);
 

@@ -150,6 +150,24 @@ export const ODD = [1, 3, 31, 32, 33, 63, 64, 65];
 export const INT8: Integers = { min: -128, max: 127 };
 export const UINT8: Integers = { min: 0, max: 255 };
 
+/** The plainest convolution, of which tests change what they are about: 3x3, as large out as in, between stored bytes. */
+export const PLAIN = {
+  seed: 5,
+  input: [3, 6, 5],
+  outputs: 16,
+  kernel: [3, 3],
+  strides: [1, 1],
+  pads: [1, 1, 1, 1],
+  dilations: [1, 1],
+  group: 1,
+  activations: INT8,
+  weights: INT8,
+  padInteger: 0,
+  ending: "requant",
+  shortcut: false,
+  stored: true,
+} as const satisfies ConvShape;
+
 const small = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
 
 /** Everything but the types of the integers. */

@@ -1,5 +1,4 @@
 /** ONNX files <-> plain objects. */
-import { writeFile } from "node:fs/promises";
 import { DIAGNOSTICS } from "../../diagnostics.ts";
 import { HedgeError } from "../../errors.ts";
 import { readCapped } from "../../files.ts";
@@ -90,11 +89,6 @@ export function encodeModel(model: OnnxModel): Uint8Array {
 /** The bytes of an ONNX file of a size that is sensible; a HedgeError otherwise. */
 export function readModelBytes(path: string): Promise<Uint8Array> {
   return readCapped(path, MAX_MODEL_BYTES, EXPORT_AGAIN);
-}
-
-/** Writes an ONNX file. */
-export async function writeModel(path: string, model: OnnxModel): Promise<void> {
-  await writeFile(path, encodeModel(model));
 }
 
 function tooBig(fileName: string, bytes: number): HedgeError {
