@@ -21,10 +21,10 @@ export interface RunnerBuild {
   /** Flags beside FLAGS. */
   readonly flags: readonly string[];
   readonly defines: readonly string[];
-  /** Flags for wasm3's operations only, which its compiler's file holds. */
+  /** Flags for wasm3's operations only. */
   readonly operationFlags?: readonly string[];
-  /** wasm3's C sources, when not the installed ones. */
-  readonly wasm3?: string;
+  /** wasm3's C sources, when not the installed ones, whose compiler's file holds the operations. */
+  readonly wasm3?: { readonly folder: string; readonly operations: string };
   /** C sources beside the runner's, the native kernels' and wasm3's. */
   readonly sources: readonly string[];
 }
@@ -36,10 +36,9 @@ export const MCU_DEFINES = [
   "d_m3VerboseErrorMessages=0",
   "d_m3CascadedOpcodes=0",
 ];
-const WASM3_FILES = ["bind", "code", "core", "env", "exec", "function", "info", "module", "parse"].map(
+const WASM3_FILES = ["bind", "code", "compile", "core", "env", "function", "info", "module", "parse"].map(
   (name) => `m3_${name}.c`,
 );
-const OPERATIONS = "m3_compile.c";
 export const FLAGS = [
   "-O3",
   // Each operation of wasm3 is a C function that tail-calls the next.
@@ -102,12 +101,13 @@ async function filesOf(folder: string): Promise<string[]> {
 
 /** @returns the path of the program */
 export async function buildRunner(build: RunnerBuild): Promise<string> {
-  const wasm3 = build.wasm3 ?? wasm3Source();
+  const { folder: wasm3, operations } = build.wasm3 ?? { folder: wasm3Source(), operations: "m3_compile.c" };
   const [own, native] = [await filesOf(bench), await filesOf(kernels)];
   const isSource = (file: string): boolean => file.endsWith(".c");
   const sources = [...own.filter(isSource), ...native.filter(isSource), ...build.sources];
   const hash = createHash("sha256").update(JSON.stringify([wasm3, build, FLAGS]));
-  for (const file of [...own, ...native, ...build.sources]) hash.update(await readFile(file));
+  for (const file of [...own, ...native, ...build.sources, ...(await filesOf(wasm3))])
+    hash.update(await readFile(file));
   const folder = join(bench, "build");
   const program = join(folder, `runner-${build.name}-${hash.digest("hex").slice(0, 16)}`);
   if (existsSync(program)) return program;
@@ -116,12 +116,12 @@ export async function buildRunner(build: RunnerBuild): Promise<string> {
   const defines = build.defines.map((define) => `-D${define}`);
   const includes = [wasm3, bench, kernels].map((path) => `-I${path}`);
   const flags = [...FLAGS, ...build.flags, ...defines, ...includes];
-  const operations = `${unfinished}.o`;
-  const operationFlags = [...flags, ...(build.operationFlags ?? []), "-c", join(wasm3, OPERATIONS), "-o", operations];
+  const object = `${unfinished}.o`;
+  const operationFlags = [...flags, ...(build.operationFlags ?? []), "-c", join(wasm3, operations), "-o", object];
   await tool(build.compiler, operationFlags, build.debianPackage);
-  const files = [...sources, ...WASM3_FILES.map((name) => join(wasm3, name)), operations];
-  await tool(build.compiler, [...flags, "-o", unfinished, ...files, "-lm"], build.debianPackage);
-  await rm(operations);
+  const others = WASM3_FILES.filter((name) => name !== operations).map((name) => join(wasm3, name));
+  await tool(build.compiler, [...flags, "-o", unfinished, ...sources, ...others, object, "-lm"], build.debianPackage);
+  await rm(object);
   await rename(unfinished, program);
   return program;
 }

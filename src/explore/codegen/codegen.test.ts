@@ -3,12 +3,12 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { wasm3Source } from "../wasm3-build.ts";
+import { tool, wasm3Source } from "../wasm3-build.ts";
+import { FIRMWARE_FOLDER } from "./files.ts";
 import { binaryConv, imageConv, levelConv } from "./layer-kinds.ts";
 import { hostInterpreter, hostProgram } from "./machines.ts";
 import { measuredLayer } from "./measured-layer.ts";
 import { countNative } from "./natural-c.ts";
-import { copyPatched } from "./tuned-wasm3.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -36,9 +36,11 @@ test("C that computes something else is refused", async () => {
 });
 
 test("the patches fit the installed wasm3, and no other", async () => {
+  const script = join(FIRMWARE_FOLDER, "wasm3", "patch.js");
+  const patch = (from: string, to: string): Promise<string> => tool(process.execPath, [script, from, to], "nodejs");
   const patched = join(folder, "patched");
-  await copyPatched(wasm3Source(), patched);
+  await patch(wasm3Source(), patched);
   expect(await readFile(join(patched, "m3_exec_defs.h"), "utf8")).toContain('#include "operations.h"');
   // What is patched already holds no longer what a patch looks for.
-  await expect(copyPatched(patched, join(folder, "twice"))).rejects.toThrow("which a patch replaces");
+  await expect(patch(patched, join(folder, "twice"))).rejects.toThrow("which a patch replaces");
 });

@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 const root = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
 export const BUILD_FOLDER = root("tools/bench/build");
-export const KERNEL_FOLDER = root("firmware-wasm/kernels");
+export const FIRMWARE_FOLDER = root("firmware-wasm");
+export const KERNEL_FOLDER = join(FIRMWARE_FOLDER, "kernels");
 
 /** A file of tools/bench/codegen. */
 export function sourceFile(name: string): string {

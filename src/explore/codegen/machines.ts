@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { buildRunner, MCU_DEFINES, type RunnerBuild, tool } from "../wasm3-build.ts";
 import { type RunnerJob, type RunnerReport, runJob, runUnderCallgrind } from "../wasm3-runner.ts";
 import { KERNEL_FOLDER, sourceFile } from "./files.ts";
-import { tuneWasm3 } from "./tuned-wasm3.ts";
+import { type Levers, tuneWasm3 } from "./tuned-wasm3.ts";
 
 /** Runs a job and counts its instructions. */
 export type Machine = (job: RunnerJob) => Promise<RunnerReport>;
@@ -56,10 +56,9 @@ export async function boardInterpreter(): Promise<Machine> {
   return (job) => runOnBoard(program, job);
 }
 
-/** wasm3 on the board as its firmware may build it; without bounds checks: the firmware runs what is signed, and Hedge signs what it has checked. */
-export async function tunedBoardInterpreter(): Promise<Machine> {
-  const defines = [...ARM_BUILD.defines, "d_m3SkipMemoryBoundsCheck=1"];
-  const program = await buildRunner(await tuneWasm3({ ...ARM_BUILD, name: "arm-tuned", defines }));
+/** wasm3 on the board as firmware builds it, but for what `levers` says. */
+export async function tunedBoardInterpreter(levers: Levers = {}): Promise<Machine> {
+  const program = await buildRunner(await tuneWasm3({ ...ARM_BUILD, name: "arm-tuned" }, levers));
   return (job) => runOnBoard(program, job);
 }
 
