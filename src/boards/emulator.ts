@@ -1,0 +1,263 @@
+/** A board in QEMU: its flash in a file, its UART and its time on the host's loopback, its Ethernet behind a NAT of QEMU's. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { HedgeError } from "../errors.ts";
+import { type EmulatedBoard, readArea, writeArea } from "./flash-file.ts";
+import { isListening, qmp, quit } from "./qmp.ts";
+import { type RunningBoard, readRunning, removeRunning, statePaths, type Variant, writeRunning } from "./state.ts";
+import { startTimeServer, type TimeServer } from "./time-server.ts";
+import { UartHub } from "./uart-hub.ts";
+
+const FIRMWARE = new URL("../../build/firmware/", import.meta.url);
+/** Of QEMU's messages, the end is kept. */
+const LONGEST_COMPLAINT = 2_000;
+/** Milliseconds between looks at whether QEMU is up. */
+const LOOK = 20;
+/** The host's loopback as the board sees it. */
+export const HOST_ADDRESS = "10.0.2.2";
+const NETWORK = "net0";
+
+export interface EmulatorOptions {
+  /** State folder; made when there is none. */
+  readonly folder: string;
+  /** Default: the board's own name. */
+  readonly id?: string;
+  /** Default: plain. */
+  readonly variant?: Variant;
+  /** Default: what `make firmware` built. */
+  readonly firmware?: string;
+  /** Writes into the flash area before the board starts, such as its configuration. */
+  readonly prepare?: (area: Buffer, timePort: number) => void | Promise<void>;
+  /** An instruction takes a nanosecond of the board's time: counts are exact, and the same every time. */
+  readonly icount?: boolean;
+  /** Hears what the board says on its UART. */
+  readonly listen?: (bytes: Buffer) => void;
+}
+
+/** Where `make firmware` puts a board's program. */
+export function firmwarePath(board: string, variant: Variant): string {
+  const folder = variant === "plain" ? board : `${board}-${variant}`;
+  return fileURLToPath(new URL(`${folder}/firmware.elf`, FIRMWARE));
+}
+
+export class Emulator {
+  /** Resolves once QEMU is gone, whoever ended it: to what it complained of, or nothing. */
+  readonly ended: Promise<string>;
+  readonly #parts: Parts;
+
+  private constructor(
+    readonly running: RunningBoard,
+    readonly folder: string,
+    parts: Parts,
+  ) {
+    this.#parts = parts;
+    this.ended = this.#end();
+  }
+
+  /**
+   * Starts a board. It runs until `stop`, and through resets of its own.
+   * @throws HedgeError: input when its firmware is not built or QEMU is not installed, usage when it runs already
+   */
+  static async start(board: EmulatedBoard, options: EmulatorOptions): Promise<Emulator> {
+    const { id = board.name, variant = "plain" } = options;
+    const folder = resolve(options.folder);
+    const firmware = options.firmware ?? firmwarePath(board.name, variant);
+    await requireFirmware(firmware, board.name);
+    await mkdir(folder, { recursive: true });
+    if (await isListening(statePaths(folder).qmp)) {
+      throw new HedgeError(
+        "usage",
+        `A board runs from ${folder} already.`,
+        "Stop it with hedge board stop, or give another --id.",
+      );
+    }
+    const parts = new Parts();
+    try {
+      parts.time = await startTimeServer();
+      const area = await readArea(statePaths(folder).flash, board);
+      await options.prepare?.(area, parts.time.port);
+      await writeArea(statePaths(folder).flash, board, area);
+      parts.hub = await UartHub.start((bytes) => options.listen?.(bytes));
+      parts.qemu = startQemu(board, { ...options, folder, firmware: resolve(firmware), uartPort: parts.hub.boardPort });
+      await parts.untilListening(statePaths(folder).qmp, board.emulator.qemu);
+      const running: RunningBoard = {
+        board: board.name,
+        id,
+        variant,
+        pid: process.pid,
+        uart: `tcp:127.0.0.1:${parts.hub.clientPort}`,
+        gdb: statePaths(folder).gdb,
+        qmp: statePaths(folder).qmp,
+        sntp: parts.time.port,
+      };
+      await writeRunning(folder, running);
+      await qmp(running.qmp, "cont");
+      return new Emulator(running, folder, parts);
+    } catch (error) {
+      await parts.close();
+      await removeRunning(folder);
+      throw error;
+    }
+  }
+
+  /** Address of its UART, for any number of programs. */
+  get uart(): string {
+    return this.running.uart;
+  }
+
+  /** As the board's reset button; its flash stays. */
+  async reset(): Promise<void> {
+    await resetBoard(this.running);
+  }
+
+  /** Pulls the Ethernet cable. */
+  async linkDown(): Promise<void> {
+    await qmp(this.running.qmp, "set_link", { name: NETWORK, up: false });
+  }
+
+  async linkUp(): Promise<void> {
+    await qmp(this.running.qmp, "set_link", { name: NETWORK, up: true });
+  }
+
+  /** Cuts its power. */
+  async stop(): Promise<void> {
+    await stopBoard(this.running);
+    await this.ended;
+  }
+
+  async #end(): Promise<string> {
+    const complaint = await this.#parts.untilGone();
+    await this.#parts.close();
+    await removeRunning(this.folder);
+    return complaint;
+  }
+}
+
+export async function resetBoard({ qmp: socket }: RunningBoard): Promise<void> {
+  await qmp(socket, "system_reset");
+}
+
+export async function stopBoard({ qmp: socket }: RunningBoard): Promise<void> {
+  if (await isListening(socket)) await quit(socket);
+}
+
+/** @throws HedgeError (usage) when no board runs from that folder */
+export async function requireRunning(folder: string): Promise<RunningBoard> {
+  const running = await readRunning(folder);
+  if (running) return running;
+  throw new HedgeError("usage", `No board runs from ${folder}.`, "Start it with hedge board run.");
+}
+
+/** What makes up an emulated board on the host. */
+class Parts {
+  time: TimeServer | undefined;
+  hub: UartHub | undefined;
+  qemu: Qemu | undefined;
+
+  async untilListening(socket: string, program: string): Promise<void> {
+    const { qemu } = this;
+    while (!(await isListening(socket))) {
+      if (qemu!.gone) throw failure(program, await qemu!.complaint);
+      await sleep(LOOK);
+    }
+  }
+
+  untilGone(): Promise<string> {
+    return this.qemu!.complaint;
+  }
+
+  async close(): Promise<void> {
+    this.qemu?.child.kill("SIGKILL");
+    this.hub?.close();
+    await this.time?.close();
+  }
+}
+
+interface Qemu {
+  readonly child: ChildProcess;
+  gone: boolean;
+  /** Resolves at its end. */
+  readonly complaint: Promise<string>;
+}
+
+interface QemuOptions extends EmulatorOptions {
+  readonly firmware: string;
+  readonly uartPort: number;
+}
+
+function startQemu(board: EmulatedBoard, options: QemuOptions): Qemu {
+  const { qemu: program } = board.emulator;
+  // Paths of its files are relative, so that none is too long or holds a comma.
+  const child = spawn(program, qemuArguments(board, options), {
+    cwd: options.folder,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  // Who only uses the class may end without a word.
+  const orphaned = () => child.kill("SIGKILL");
+  process.once("exit", orphaned);
+  let text = "";
+  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
+    text = (text + piece).slice(-LONGEST_COMPLAINT);
+  });
+  const qemu: Qemu = {
+    child,
+    gone: false,
+    complaint: once(child, "close").then(
+      () => text.trim(),
+      (error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? MISSING : error.message),
+    ),
+  };
+  void qemu.complaint.then(() => {
+    process.off("exit", orphaned);
+    qemu.gone = true;
+  });
+  return qemu;
+}
+
+function qemuArguments(board: EmulatedBoard, { firmware, uartPort, icount }: QemuOptions): string[] {
+  const { machine, arguments: own, ethernet, flash } = board.emulator;
+  const backing =
+    flash.kind === "ram"
+      ? [
+          "-machine",
+          `${machine},memory-backend=flash`,
+          "-object",
+          `memory-backend-file,id=flash,mem-path=flash.bin,size=${flash.bytes},share=on`,
+        ]
+      : ["-machine", machine, "-drive", "if=pflash,unit=1,format=raw,file=flash.bin"];
+  const socket = (id: string, where: string): string[] => ["-chardev", `socket,id=${id},${where}`];
+  return [
+    ...backing,
+    ...own,
+    ...["-kernel", firmware, "-S", "-nodefaults", "-display", "none"],
+    ...socket("uart", `host=127.0.0.1,port=${uartPort},nodelay=on`),
+    ...["-serial", "chardev:uart"],
+    ...socket("qmp", "path=qmp.sock,server=on,wait=off"),
+    ...["-mon", "chardev=qmp,mode=control"],
+    ...socket("gdb", "path=gdb.sock,server=on,wait=off"),
+    ...["-gdb", "chardev:gdb"],
+    ...["-nic", ethernet === undefined ? "none" : `user,id=${NETWORK},model=${ethernet},ipv6=off`],
+    ...(icount ? ["-icount", "shift=0"] : []),
+  ];
+}
+
+const MISSING = "it is not installed";
+
+function failure(program: string, complaint: string): HedgeError {
+  const remedy =
+    complaint === MISSING
+      ? `Install it: apt-get install ${program.replace("riscv32", "misc")}.`
+      : "Look at what it says; hedge board run starts it with the board's file in src/boards.";
+  return new HedgeError("input", `${program} does not run: ${complaint || "it said nothing"}.`, remedy);
+}
+
+async function requireFirmware(path: string, board: string): Promise<void> {
+  await access(path).catch((cause) => {
+    const remedy = "Build it with make firmware, or name a program with --firmware.";
+    throw new HedgeError("input", `There is no firmware for ${board} at ${path}.`, remedy, { cause });
+  });
+}
