@@ -40,5 +40,7 @@ typedef struct {
 
 /** False when there is none, or it is damaged. */
 bool hedge_config_read (const uint8_t * area, uint32_t area_bytes, hedge_config * o_config);
+/** Of a board that was told nothing: it answers over its link, and trusts nobody. */
+void hedge_config_blank (hedge_config * o_config);
 
 #endif

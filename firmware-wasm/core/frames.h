@@ -29,7 +29,6 @@ typedef struct {
     uint32_t session, sample;
     uint64_t deadline; /* ms from the epoch */
     uint32_t attempt, label, entropy;
-    const uint8_t * payload;
     uint32_t payload_bytes;
 } hedge_offload;
 
@@ -110,7 +109,8 @@ typedef struct {
 } hedge_description;
 
 /* Writers return the frame's length, 0 when it does not fit. */
-uint32_t hedge_write_offload (uint8_t * o_frame, uint32_t room, const hedge_offload * offload);
+/** All in front of the payload's bytes, which end the frame: they need not be moved to be sent. */
+uint32_t hedge_write_offload_head (uint8_t * o_head, uint32_t room, const hedge_offload * offload);
 uint32_t hedge_write_answer (uint8_t * o_frame, uint32_t room, const hedge_answer * answer);
 uint32_t hedge_write_event (uint8_t * o_frame, uint32_t room, const hedge_event * event);
 uint32_t hedge_write_description (uint8_t * o_frame, uint32_t room, const hedge_description * description);
@@ -118,5 +118,10 @@ uint32_t hedge_write_description (uint8_t * o_frame, uint32_t room, const hedge_
 /* Readers: false for anything that breaks the schema. Pointers point into the frame. */
 bool hedge_read_result (const uint8_t * frame, uint32_t length, hedge_result * o_result);
 bool hedge_read_command (const uint8_t * frame, uint32_t length, hedge_command * o_command);
+/** Of a command of which only the beginning is there: whose it is, and what was wanted. */
+bool hedge_read_request (const uint8_t * frame, uint32_t length, uint32_t * o_request, hedge_operation * o_operation);
+
+/** Whether a text may name a device or a worker (docs/wire.md). */
+bool hedge_is_name (const char * text, uint32_t length);
 
 #endif

@@ -12,16 +12,11 @@ typedef struct {
     uint32_t next_step;
 } hedge_model;
 
-/** wasm3's whole heap: the module's memory, metacode and stack come out of this arena (heap.h), nothing else does. */
-#ifndef HEDGE_HEAP_BYTES
-#define HEDGE_HEAP_BYTES 43008
-#endif
-
-/** Parses the module in place, links its imports and compiles it. The slot must have been checked. NULL, or what is wrong. */
+/** Parses the module in place, links its imports and compiles it, in the arena of heap.h. The slot must have been checked. NULL, or what is wrong. */
 const char * hedge_model_load (hedge_model * o_model, const hedge_slot_header * header);
 void hedge_model_unload (hedge_model * model);
 
-/** Copies a sample of header->input_bytes into the module. */
+/** Copies a sample of header->input_bytes into the module; zeros for NULL. */
 void hedge_model_begin (hedge_model * model, const uint8_t * input, uint32_t threshold);
 typedef enum { HEDGE_MODEL_MORE, HEDGE_MODEL_DONE, HEDGE_MODEL_TRAPPED } hedge_model_progress;
 /** One step. `o_trap` is what went wrong when it trapped. */
