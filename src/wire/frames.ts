@@ -2,16 +2,9 @@
  * What devices and workers say to each other: msgpack arrays of scalars with a fixed order, version 1, as docs/wire.md lays
  * them out. A C peer writes the same arrays with any msgpack writer.
  */
-import { Packr } from "msgpackr";
-import { HedgeError } from "../errors.ts";
-import { scan } from "./scan.ts";
-import { isName } from "./topics.ts";
+import { binary, bytesOf, FRAME_LIMITS, hex, openFrame, packFrame, plain, UINT32 } from "./fields.ts";
 
-export const WIRE_VERSION = 1;
-const TYPES = { offload: 1, result: 2, dead: 3 } as const;
-
-/** Largest frames in bytes. A module has one 64 KiB page, so no payload is larger than that. */
-export const FRAME_LIMITS = { offload: (64 << 10) + 256, result: 256, dead: 1024 } as const;
+export { FRAME_LIMITS, FrameError, WIRE_VERSION } from "./fields.ts";
 
 /** A sample that the device was not sure of. */
 export interface Offload {
@@ -67,34 +60,13 @@ export interface DeadLetter {
   readonly head: Uint8Array;
 }
 
-/** A frame that breaks the schema. */
-export class FrameError extends HedgeError {
-  constructor(kind: keyof typeof TYPES, flaw: string) {
-    super(
-      "input",
-      `The ${kind} frame ${flaw}.`,
-      `Send frames as docs/wire.md lays them out for version ${WIRE_VERSION}.`,
-    );
-    this.name = "FrameError";
-  }
-}
-
-const UINT32 = 0xffffffff;
 const MAX_LABEL = 999;
 const MAX_ENTROPY = 1 << 20;
 const HEAD_BYTES = 64;
 const SENTENCE_LENGTH = 300;
 
-// int64AsType: a C peer may write the deadline as uint 64, JavaScript writes a float 64.
-const codec = new Packr({ useRecords: false, int64AsType: "number", copyBuffers: true });
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-const bytesOf = (digest: string): Buffer => Buffer.from(digest, "hex");
-
 export function encodeOffload(o: Offload): Uint8Array {
-  return codec.pack([
-    WIRE_VERSION,
-    TYPES.offload,
+  return packFrame("offload", [
     bytesOf(o.model),
     o.session,
     o.sample,
@@ -102,13 +74,13 @@ export function encodeOffload(o: Offload): Uint8Array {
     o.attempt,
     o.label,
     o.entropy,
-    Buffer.from(o.payload.buffer, o.payload.byteOffset, o.payload.byteLength),
+    binary(o.payload),
   ]);
 }
 
 /** Throws a FrameError for anything but an Offload frame of this version. */
 export function decodeOffload(frame: Uint8Array): Offload {
-  const f = open("offload", frame, 10);
+  const f = openFrame("offload", frame, 10);
   return {
     model: hex(f.bytes(2, "the model's digest", 32, 32)),
     session: f.integer(3, "the session", 0, UINT32),
@@ -122,9 +94,7 @@ export function decodeOffload(frame: Uint8Array): Offload {
 }
 
 export function encodeResult(r: Result): Uint8Array {
-  return codec.pack([
-    WIRE_VERSION,
-    TYPES.result,
+  return packFrame("result", [
     bytesOf(r.model),
     r.session,
     r.sample,
@@ -138,12 +108,12 @@ export function encodeResult(r: Result): Uint8Array {
 
 /** Throws a FrameError for anything but a Result frame of this version. */
 export function decodeResult(frame: Uint8Array): Result {
-  const f = open("result", frame, 10);
+  const f = openFrame("result", frame, 10);
   return {
     model: hex(f.bytes(2, "the model's digest", 32, 32)),
     session: f.integer(3, "the session", 0, UINT32),
     sample: f.integer(4, "the sample", 0, UINT32),
-    state: RESULT_STATES[f.integer(5, "the state", 0, RESULT_STATES.length - 1)] as ResultState,
+    state: f.one(5, "the state", RESULT_STATES),
     label: f.integer(6, "the label", 0, MAX_LABEL),
     confidence: f.real(7, "the confidence", 0, 1),
     worker: f.name(8, "the worker"),
@@ -153,12 +123,9 @@ export function decodeResult(frame: Uint8Array): Result {
 
 /** Shortens the sentence and the head to what fits. */
 export function encodeDeadLetter(d: DeadLetter): Uint8Array {
-  return codec.pack([
-    WIRE_VERSION,
-    TYPES.dead,
+  return packFrame("dead", [
     DEAD_REASONS.indexOf(d.reason),
-    // Plain ASCII: what a hostile frame says must not reach a terminal as control codes.
-    d.sentence.replace(/[^\x20-\x7e]/g, "?").slice(0, SENTENCE_LENGTH),
+    plain(d.sentence, SENTENCE_LENGTH),
     d.device,
     d.size,
     Buffer.from(d.head.subarray(0, HEAD_BYTES)),
@@ -167,82 +134,12 @@ export function encodeDeadLetter(d: DeadLetter): Uint8Array {
 
 /** Throws a FrameError for anything but a DeadLetter frame of this version. */
 export function decodeDeadLetter(frame: Uint8Array): DeadLetter {
-  const f = open("dead", frame, 7);
+  const f = openFrame("dead", frame, 7);
   return {
-    reason: DEAD_REASONS[f.integer(2, "the reason", 0, DEAD_REASONS.length - 1)] as DeadReason,
+    reason: f.one(2, "the reason", DEAD_REASONS),
     sentence: f.text(3, "the sentence", SENTENCE_LENGTH),
     device: f.text(4, "the device", 23),
     size: f.integer(5, "the size", 0, UINT32),
     head: f.bytes(6, "the head", 0, HEAD_BYTES),
   };
-}
-
-/** Size, shape, version and type are right after this; the fields are checked as they are taken. */
-function open(kind: keyof typeof TYPES, frame: Uint8Array, items: number): Fields {
-  const limit = FRAME_LIMITS[kind];
-  if (frame.length > limit) throw new FrameError(kind, `has ${frame.length} bytes where at most ${limit} are allowed`);
-  const scanned = scan(frame);
-  if (scanned.flaw !== undefined) throw new FrameError(kind, scanned.flaw);
-  let values: unknown;
-  try {
-    values = codec.unpack(frame);
-  } catch (error) {
-    throw new FrameError(kind, `cannot be decoded (${(error as Error).message})`);
-  }
-  const fields = new Fields(kind, values as unknown[]);
-  const version = fields.integer(0, "the version", 0, UINT32);
-  if (version !== WIRE_VERSION) {
-    throw new FrameError(kind, `has version ${version} where ${WIRE_VERSION} is understood`);
-  }
-  const type = fields.integer(1, "the type", 0, UINT32);
-  if (type !== TYPES[kind]) throw new FrameError(kind, `has type ${type} where ${TYPES[kind]} is expected`);
-  if (scanned.items !== items) throw new FrameError(kind, `has ${scanned.items} items where ${items} are expected`);
-  return fields;
-}
-
-class Fields {
-  constructor(
-    private readonly kind: keyof typeof TYPES,
-    private readonly values: readonly unknown[],
-  ) {}
-
-  integer(at: number, what: string, min: number, max: number): number {
-    const value = this.values[at];
-    if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
-      throw new FrameError(this.kind, `has no whole number from ${min} to ${max} as ${what}`);
-    }
-    // -0 is a safe integer too; nothing downstream should have to think of it.
-    return (value as number) + 0;
-  }
-
-  real(at: number, what: string, min: number, max: number): number {
-    const value = this.values[at];
-    // Written so that NaN fails.
-    if (typeof value !== "number" || !(value >= min && value <= max)) {
-      throw new FrameError(this.kind, `has no number from ${min} to ${max} as ${what}`);
-    }
-    return value + 0;
-  }
-
-  bytes(at: number, what: string, min: number, max: number): Uint8Array {
-    const value = this.values[at];
-    if (!(value instanceof Uint8Array) || value.length < min || value.length > max) {
-      throw new FrameError(this.kind, `has no ${min === max ? min : `${min} to ${max}`} bytes as ${what}`);
-    }
-    return value;
-  }
-
-  text(at: number, what: string, max: number): string {
-    const value = this.values[at];
-    if (typeof value !== "string" || value.length > max || /[^\x20-\x7e]/.test(value)) {
-      throw new FrameError(this.kind, `has no plain text of at most ${max} characters as ${what}`);
-    }
-    return value;
-  }
-
-  name(at: number, what: string): string {
-    const value = this.text(at, what, 23);
-    if (!isName(value)) throw new FrameError(this.kind, `has no valid name as ${what}`);
-    return value;
-  }
 }

@@ -1,10 +1,13 @@
 /**
  * MQTT topics, version 1. A device publishes under its own name only, so that a broker can confine it by a pattern.
  *
- * | topic                      | from    | what                                                         |
- * |----------------------------|---------|--------------------------------------------------------------|
+ * | topic                       | from    | what                                                         |
+ * |-----------------------------|---------|--------------------------------------------------------------|
  * | `hedge/v1/{device}/offload` | device  | an Offload frame                                             |
  * | `hedge/v1/{device}/result`  | worker  | a Result frame                                               |
+ * | `hedge/v1/{device}/command` | anybody | a Command frame                                              |
+ * | `hedge/v1/{device}/answer`  | device  | an Answer frame                                              |
+ * | `hedge/v1/{device}/event`   | device  | an Event or a Description frame                              |
  * | `hedge/v1/{name}/status`    | both    | "online" or "offline", retained; "offline" is the last will  |
  * | `hedge/v1/dead`             | worker  | a DeadLetter frame                                           |
  */
@@ -36,6 +39,9 @@ export function checkName(what: string, text: string): void {
 
 export const offloadTopic = (device: string): string => `${ROOT}/${device}/offload`;
 export const resultTopic = (device: string): string => `${ROOT}/${device}/result`;
+export const commandTopic = (device: string): string => `${ROOT}/${device}/command`;
+export const answerTopic = (device: string): string => `${ROOT}/${device}/answer`;
+export const eventTopic = (device: string): string => `${ROOT}/${device}/event`;
 export const statusTopic = (name: string): string => `${ROOT}/${name}/status`;
 export const DEAD_TOPIC = `${ROOT}/dead`;
 
