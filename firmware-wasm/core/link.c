@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "../boards/board.h"
+#include "board.h"
 #include "crypto.h"
 #include "log.h"
 
@@ -126,7 +126,7 @@ static void write_out (void)
 static void say_hello (void)
 {
     uint8_t hello [2 + sizeof link.config->id];
-    const uint32_t id_bytes = (uint32_t) strnlen (link.config->id, sizeof link.config->id);
+    const uint32_t id_bytes = (uint32_t) strlen (link.config->id);
     hello [0] = HEDGE_LINK_VERSION;
     hello [1] = (uint8_t) ((link.is_network ? HELLO_IS_NETWORK : 0) | (link.hears_host ? 0 : HELLO_NO_HOST));
     memcpy (hello + 2, link.config->id, id_bytes);
@@ -139,7 +139,7 @@ static void report (void)
 {
     if ((! link.dropped && ! link.lost_lines) || board_millis () - link.report_at < REPORT_EVERY_MS) return;
     link.report_at = board_millis ();
-    const uint32_t dropped = link.dropped, lost = link.lost_lines;
+    const unsigned dropped = link.dropped, lost = link.lost_lines;
     link.dropped = link.lost_lines = 0;
     hedge_log ("link: %u damaged frames dropped, %u lines of the log lost", dropped, lost);
 }
