@@ -190,15 +190,11 @@ interface QemuOptions extends EmulatorOptions {
 }
 
 function startQemu(board: EmulatedBoard, options: QemuOptions): Qemu {
-  const { qemu: program } = board.emulator;
+  const program = [board.emulator.qemu, ...qemuArguments(board, options)];
+  // Whatever ends this process, QEMU does not outlive it.
+  const [first, ...rest] = process.platform === "linux" ? ["setpriv", "--pdeathsig", "KILL", ...program] : program;
   // Paths of its files are relative, so that none is too long or holds a comma.
-  const child = spawn(program, qemuArguments(board, options), {
-    cwd: options.folder,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  // Who only uses the class may end without a word.
-  const orphaned = () => child.kill("SIGKILL");
-  process.once("exit", orphaned);
+  const child = spawn(first!, rest, { cwd: options.folder, stdio: ["ignore", "ignore", "pipe"] });
   let text = "";
   child.stderr.setEncoding("utf8").on("data", (piece: string) => {
     text = (text + piece).slice(-LONGEST_COMPLAINT);
@@ -207,12 +203,11 @@ function startQemu(board: EmulatedBoard, options: QemuOptions): Qemu {
     child,
     gone: false,
     complaint: once(child, "close").then(
-      () => text.trim(),
+      ([code]) => (code === NOT_FOUND ? MISSING : text.trim()),
       (error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? MISSING : error.message),
     ),
   };
   void qemu.complaint.then(() => {
-    process.off("exit", orphaned);
     qemu.gone = true;
   });
   return qemu;
@@ -246,6 +241,8 @@ function qemuArguments(board: EmulatedBoard, { firmware, uartPort, icount }: Qem
 }
 
 const MISSING = "it is not installed";
+/** Exit code of who was to start a program that is not there. */
+const NOT_FOUND = 127;
 
 function failure(program: string, complaint: string): HedgeError {
   const remedy =
