@@ -44,6 +44,18 @@ extern m3stack_t _sp;
 #endif
 #endif
 
+/*
+ * Bounds of loads and stores: `address` is the sum of an index and `offset`. wasm3 adds them in 64 bits; in 32 the sum has wrapped around where it is less
+ * than one of them, and a memory that is there has at least 8 bytes (m3_env.c).
+ */
+#if HEDGE_BOUNDS == 2
+typedef u32 hedge_address;
+#define HEDGE_WITHIN(address, offset, bytes) (address >= offset && address <= (u32) _mem->length - bytes)
+#else
+typedef u64 hedge_address;
+#define HEDGE_WITHIN(address, offset, bytes) (address + bytes <= _mem->length)
+#endif
+
 #ifdef HEDGE_OPERATIONS
 #define d_m3Op(NAME) m3ret_t op_##NAME (d_m3OpSig)
 #else

@@ -27,8 +27,20 @@ const PATCHES = [
   ["m3_exec.h", "Call (function->compiled, sp, _mem, d_m3OpDefaultArgs)", "HEDGE_CALL (function->compiled, sp)"],
   ["m3_exec.h", "Popcnt, __builtin_popcountll", "Popcnt, popcount64"],
   ["m3_exec.h", "Popcnt, __builtin_popcount)", "Popcnt, popcount32)"],
+  ["m3_exec.h", "u64 operand = ", "hedge_address operand = "],
+  ...["SRC_TYPE", "DEST_TYPE", "TYPE"].map((type) => [
+    "m3_exec.h",
+    `operand + sizeof (${type}) <= _mem->length`,
+    `HEDGE_WITHIN (operand, offset, sizeof (${type}))`,
+  ]),
   ["m3_env.c", "RunCode (", "enter_operations ("],
   ["m3_env.c", ", d_m3OpDefaultArgs)", ")"],
+  // What HEDGE_WITHIN relies on.
+  [
+    "m3_env.c",
+    "        size_t numBytes = numPageBytes +",
+    "        if (numPagesToAlloc) _throwif (m3Err_wasmMemoryOverflow, numPageBytes < 8);\n        size_t numBytes = numPageBytes +",
+  ],
 ];
 
 const [source, folder] = process.argv.slice(2);

@@ -9,11 +9,11 @@ WASM3_SOURCE ?= ../node_modules/react-native-webassembly/cpp
 WASM3_CONVENTION ?= $(if $(filter %arm-none-eabi-,$(CROSS)),2,0)
 # 1: bits are counted in place, 0: by the compiler's library.
 WASM3_POPCOUNT ?= 1
-# 0 leaves out the bounds checks of loads and stores: for measurements only.
-WASM3_BOUNDS ?= 1
+# Bounds checks of loads and stores: 2 in 32 bits, 1 in 64 as wasm3 has them, 0 none: for measurements only.
+WASM3_BOUNDS ?= 2
 # Operations are a few instructions long and have few registers: what is loaded as early as can be must be saved first, and addresses that
 # step along need a copy.
-WASM3_OPTIMISE ?= -O3 -fno-schedule-insns -fno-auto-inc-dec
+WASM3_OPTIMISE ?= -O2 -fno-schedule-insns -fno-auto-inc-dec
 
 WASM3_INCLUDES := $(IMAGE)/wasm3
 WASM3_VENDOR_SOURCES := $(patsubst %,$(IMAGE)/wasm3/%.c,m3_bind m3_code m3_compile m3_core m3_env m3_function m3_module m3_parse operations)
@@ -21,7 +21,7 @@ WASM3_VENDOR_SOURCES := $(patsubst %,$(IMAGE)/wasm3/%.c,m3_bind m3_code m3_compi
 # Limits of a microcontroller: operands and locals per function, bytes of a code page, constants per function. No floats: Hedge's modules have none.
 WASM3_DEFINES := d_m3MaxFunctionStackHeight=128 d_m3CodePageAlignSize=1024 d_m3MaxConstantTableSize=64 \
   d_m3VerboseErrorMessages=0 d_m3CascadedOpcodes=0 d_m3HasFloat=0 $(if $(filter 0,$(WASM3_BOUNDS)),d_m3SkipMemoryBoundsCheck=1) \
-  HEDGE_CONVENTION=$(WASM3_CONVENTION) HEDGE_POPCOUNT=$(WASM3_POPCOUNT)
+  HEDGE_CONVENTION=$(WASM3_CONVENTION) HEDGE_POPCOUNT=$(WASM3_POPCOUNT) HEDGE_BOUNDS=$(WASM3_BOUNDS)
 
 # Every operation is a C function that tail-calls the next; wasm3 computes i32.add and the like in signed integers, and punts types.
 WASM3_LANGUAGE := -foptimize-sibling-calls -fomit-frame-pointer -fwrapv -fno-strict-aliasing

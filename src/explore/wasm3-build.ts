@@ -23,8 +23,8 @@ export interface RunnerBuild {
   readonly defines: readonly string[];
   /** Flags for wasm3's operations only. */
   readonly operationFlags?: readonly string[];
-  /** wasm3's C sources, when not the installed ones, whose compiler's file holds the operations. */
-  readonly wasm3?: { readonly folder: string; readonly operations: string };
+  /** wasm3's C sources, when not the installed ones, and flags for all of them. */
+  readonly wasm3?: { readonly folder: string; readonly flags: readonly string[] };
   /** C sources beside the runner's, the native kernels' and wasm3's. */
   readonly sources: readonly string[];
 }
@@ -99,9 +99,17 @@ async function filesOf(folder: string): Promise<string[]> {
   return names.sort().map((name) => join(folder, name));
 }
 
+/** wasm3's sources: all but its operations, which are part of its compiler unless they were put into a file of their own. */
+function wasm3Files(folder: string): { operations: string; others: string[] } {
+  const apart = join(folder, "operations.c");
+  const operations = existsSync(apart) ? apart : join(folder, "m3_compile.c");
+  const all = WASM3_FILES.map((name) => join(folder, name));
+  return { operations, others: all.filter((file) => file !== operations) };
+}
+
 /** @returns the path of the program */
 export async function buildRunner(build: RunnerBuild): Promise<string> {
-  const { folder: wasm3, operations } = build.wasm3 ?? { folder: wasm3Source(), operations: "m3_compile.c" };
+  const { folder: wasm3, flags: wasm3Flags } = build.wasm3 ?? { folder: wasm3Source(), flags: [] };
   const [own, native] = [await filesOf(bench), await filesOf(kernels)];
   const isSource = (file: string): boolean => file.endsWith(".c");
   const sources = [...own.filter(isSource), ...native.filter(isSource), ...build.sources];
@@ -111,17 +119,21 @@ export async function buildRunner(build: RunnerBuild): Promise<string> {
   const folder = join(bench, "build");
   const program = join(folder, `runner-${build.name}-${hash.digest("hex").slice(0, 16)}`);
   if (existsSync(program)) return program;
-  await mkdir(folder, { recursive: true });
   const unfinished = `${program}.${process.pid}`;
+  await mkdir(unfinished, { recursive: true });
   const defines = build.defines.map((define) => `-D${define}`);
   const includes = [wasm3, bench, kernels].map((path) => `-I${path}`);
   const flags = [...FLAGS, ...build.flags, ...defines, ...includes];
-  const object = `${unfinished}.o`;
-  const operationFlags = [...flags, ...(build.operationFlags ?? []), "-c", join(wasm3, operations), "-o", object];
-  await tool(build.compiler, operationFlags, build.debianPackage);
-  const others = WASM3_FILES.filter((name) => name !== operations).map((name) => join(wasm3, name));
-  await tool(build.compiler, [...flags, "-o", unfinished, ...sources, ...others, object, "-lm"], build.debianPackage);
-  await rm(object);
-  await rename(unfinished, program);
+  const compile = (files: readonly string[], ...more: readonly string[]): Promise<string> =>
+    tool(build.compiler, [...flags, ...more, "-c", ...files], build.debianPackage, unfinished);
+  const { operations, others } = wasm3Files(wasm3);
+  await compile(sources);
+  await compile(others, ...wasm3Flags);
+  await compile([operations], ...wasm3Flags, ...(build.operationFlags ?? []));
+  const objects = (await readdir(unfinished)).map((name) => join(unfinished, name));
+  const linked = join(unfinished, "runner");
+  await tool(build.compiler, [...flags, "-o", linked, ...objects, "-lm"], build.debianPackage);
+  await rename(linked, program);
+  await rm(unfinished, { recursive: true });
   return program;
 }

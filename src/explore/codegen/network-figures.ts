@@ -1,5 +1,4 @@
 /** The figures of a whole network. */
-import { HedgeError } from "../../errors.ts";
 import { MCU_BUILD } from "../../wasm3/code-pages.ts";
 import { moduleCode } from "../cost/estimate.ts";
 import { wasm3Heap } from "../cost/heap.ts";
@@ -7,10 +6,8 @@ import { sumOfSteps } from "../wasm3-cost.ts";
 import { countSteps } from "./count-steps.ts";
 import type { EstimateErrors } from "./estimate-error.ts";
 import type { Interpreters } from "./layer-counts.ts";
-import { boardProgram } from "./machines.ts";
-import { withoutModule } from "./natural-c.ts";
 import { resNet32 } from "./network.ts";
-import { planProgram } from "./plan-program.ts";
+import { countPlan } from "./plan-counts.ts";
 
 /** Prints a figure: name, value, decimals, unit. */
 export type Figure = (name: string, value: number, decimals: number, unit: string) => void;
@@ -34,16 +31,9 @@ export async function networkFigures(
 
   const native = await resNet32("native");
   const [onStock] = await countSteps([arm], native.job);
-  const program = await boardProgram(await planProgram(native, folder), folder);
-  const pure = (await program(withoutModule(native.job))).steps[0]!;
-  if (pure.memory !== onStock!.at(-1)!.memory)
-    throw new HedgeError(
-      "internal",
-      "The program in C leaves other bytes in memory than the module of the same plan.",
-      "One of tools/bench/codegen/natural/plan-program.c and the compiler is wrong.",
-    );
+  const pure = await countPlan(native, onStock!, folder);
   millions("net.arm.native", sumOfSteps(onStock!));
-  figure("net.native_ratio", sumOfSteps(onStock!) / pure.instructions, 3, "times");
+  figure("net.native_ratio", sumOfSteps(onStock!) / sumOfSteps(pure), 3, "times");
 
   figure("resnet32.metacode", report.metacodeBytes, 0, "B");
   figure("resnet32.linear", job.module.memoryBytes, 0, "B");

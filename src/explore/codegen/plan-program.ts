@@ -12,8 +12,12 @@ import type { MeasuredNetwork } from "./network.ts";
 /** @param folder for what is generated */
 export async function planProgram({ plan, job }: MeasuredNetwork, folder: string): Promise<Program> {
   const header = join(folder, "plan.h");
-  const lines = plan.layers.flatMap((layer) => [...loadLine(layer), ...layerLines(layer, plan)]);
-  await writeFile(header, `${lines.join("\n")}\n`);
+  const bodies = plan.steps.map((layers) =>
+    layers.flatMap((layer) => [...loadLine(layer), ...layerLines(layer, plan)]).join("\n"),
+  );
+  const functions = bodies.map((body, i) => `static void step_${i} (void)\n{\n${body}\n}\n`);
+  const table = `static void (* const steps []) (void) = { ${bodies.map((_, i) => `step_${i}`).join(", ")} };\n`;
+  await writeFile(header, functions.join("") + table);
   const { input, memoryBytes, weights } = plan;
   const kernels = await readdir(KERNEL_FOLDER);
   const defines = {

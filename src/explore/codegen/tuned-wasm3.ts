@@ -22,10 +22,9 @@ export async function tuneWasm3(build: RunnerBuild, levers: Levers = {}): Promis
   const folder = join(image, "wasm3");
   return {
     ...build,
-    flags: [...build.flags, "-Os", ...flags!],
     operationFlags: operationFlags!,
     defines: defines!,
-    wasm3: { folder, operations: "operations.c" },
+    wasm3: { folder, flags: ["-Os", ...flags!] },
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Runs a plan of the native profile without an interpreter: what a module of that profile is held to. PLAN names a header that calls the layers in order, with the
- * plan's addresses; prints what tools/bench/runner.c prints, with its arguments (those that concern the interpreter are ignored).
+ * Runs a plan of the native profile without an interpreter: what a module of that profile is held to. PLAN names a header with a function for each of its
+ * steps and their table; prints what tools/bench/runner.c prints, with its arguments (those that concern the interpreter are ignored).
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -79,9 +79,13 @@ static void dense_exit (const uint8_t * in, int32_t * result, uint32_t scratch, 
 #define I32(address) ((int32_t *) (memory + (address)))
 #define U8(address) (memory + (address))
 
-static __attribute__ ((noinline)) void run_plan (void)
-{
 #include PLAN
+
+static uint32_t hash_of_memory (void)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < sizeof memory; ++i) hash = (hash ^ memory [i]) * 16777619u;
+    return hash;
 }
 
 static void read_file (const char * path, void * to, size_t bytes)
@@ -96,11 +100,15 @@ int main (int argc, char ** argv)
     if (argc < 4) return 1;
     read_file (argv [2], flash, sizeof flash);
     read_file (argv [3], memory + INPUT, INPUT_BYTES);
-    counter_start ();
-    run_plan ();
-    const uint64_t instructions = counter_stop ("round 0 step 0");
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < sizeof memory; ++i) hash = (hash ^ memory [i]) * 16777619u;
-    printf ("step 0 1 %llu %08lx\nresult 0 0 0\nmetacode 0\nheap 0\n", (unsigned long long) instructions, (unsigned long) hash);
+    for (unsigned i = 0; i < sizeof steps / sizeof * steps; ++i)
+    {
+        char name [32];
+        snprintf (name, sizeof name, "round 0 step %u", i);
+        counter_start ();
+        steps [i] ();
+        const uint64_t instructions = counter_stop (name);
+        printf ("step %u 1 %llu %08lx\n", i, (unsigned long long) instructions, (unsigned long) hash_of_memory ());
+    }
+    printf ("result 0 0 0\nmetacode 0\nheap 0\n");
     return 0;
 }
