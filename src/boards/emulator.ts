@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { HedgeError } from "../errors.ts";
+import { BoardLog } from "./board-log.ts";
 import { type EmulatedBoard, readArea, writeArea } from "./flash-file.ts";
 import { isListening, qmp, quit } from "./qmp.ts";
 import { type RunningBoard, readRunning, removeRunning, statePaths, type Variant, writeRunning } from "./state.ts";
@@ -34,8 +35,8 @@ export interface EmulatorOptions {
   readonly prepare?: (area: Buffer, timePort: number) => void | Promise<void>;
   /** An instruction takes a nanosecond of the board's time: counts are exact, and the same every time. */
   readonly icount?: boolean;
-  /** Hears what the board says on its UART. */
-  readonly listen?: (bytes: Buffer) => void;
+  /** Is told of each line that the board logs. */
+  readonly hear?: (line: string) => void;
 }
 
 /** Where `make firmware` puts a board's program. */
@@ -52,6 +53,7 @@ export class Emulator {
   private constructor(
     readonly running: RunningBoard,
     readonly folder: string,
+    readonly log: BoardLog,
     parts: Parts,
   ) {
     this.#parts = parts;
@@ -81,7 +83,8 @@ export class Emulator {
       const area = await readArea(statePaths(folder).flash, board);
       await options.prepare?.(area, parts.time.port);
       await writeArea(statePaths(folder).flash, board, area);
-      parts.hub = await UartHub.start((bytes) => options.listen?.(bytes));
+      const log = new BoardLog((line) => options.hear?.(line));
+      parts.hub = await UartHub.start((bytes) => log.push(bytes));
       parts.qemu = startQemu(board, { ...options, folder, firmware: resolve(firmware), uartPort: parts.hub.boardPort });
       await parts.untilListening(statePaths(folder).qmp, board.emulator.qemu);
       const running: RunningBoard = {
@@ -96,7 +99,7 @@ export class Emulator {
       };
       await writeRunning(folder, running);
       await qmp(running.qmp, "cont");
-      return new Emulator(running, folder, parts);
+      return new Emulator(running, folder, log, parts);
     } catch (error) {
       await parts.close();
       await removeRunning(folder);

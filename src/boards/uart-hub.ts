@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 
 /** More than any frame; a client that sends more without a zero byte speaks something else. */
-const LONGEST_FRAME = 65_536;
+const LONGEST_FRAME = 1 << 17;
 /** Bytes that a client may be behind with reading. */
 const LONGEST_BACKLOG = 1 << 20;
 
