@@ -13,11 +13,18 @@ typedef struct hedge_flash {
     const uint8_t * memory;
     /** What `erase` clears at once. */
     uint32_t sector_bytes;
-    /** Offsets and sizes given to `program` are multiples of this; at most HEDGE_FLASH_MAX_PROGRAM. */
+    /** The least that the hardware programs at once; a divisor of HEDGE_FLASH_UNIT. */
     uint32_t program_bytes;
-    /** Sets a sector to 0xFF; `offset` is a multiple of sector_bytes. False when the hardware says that it failed. */
+    /**
+     * Sets a sector to 0xFF; `offset` is a multiple of sector_bytes. False when the hardware says that it failed. An update erases a whole
+     * slot in one go: where that may take longer than the watchdog waits, `erase` feeds it.
+     */
     bool (* erase) (const struct hedge_flash * flash, uint32_t offset);
-    /** Clears the bits that are 0 in `bytes`. False when the hardware says that it failed. */
+    /**
+     * Clears the bits that are 0 in `bytes`; offset and length are multiples of program_bytes. False when the hardware says that it failed.
+     * Models are written by one HEDGE_FLASH_UNIT at a time. What a power cut left half done is programmed again with the same bytes, never
+     * anything else.
+     */
     bool (* program) (const struct hedge_flash * flash, uint32_t offset, const uint8_t * bytes, uint32_t length);
     /** For the board. */
     void * context;
@@ -30,6 +37,7 @@ typedef struct hedge_flash {
     uint32_t slot_offset [2], slot_bytes;
 } hedge_flash;
 
-#define HEDGE_FLASH_MAX_PROGRAM 32
+/** Bytes of which a power cut may leave any part done; whatever must be whole or absent is told apart by its content. */
+#define HEDGE_FLASH_UNIT 32
 
 #endif

@@ -10,6 +10,8 @@
  *
  * The signature covers bytes 0 ... 191 of the header, which hold the SHA-256 of all behind the header (module, padding, weights).
  * A marker is set once its 8 bytes HEDGE_SLOT_MARKER are whole: a torn write is none.
+ *
+ * Whoever writes a slot by other means than boot.h (a probe, before the first start) erases all of it, its status too.
  */
 #ifndef HEDGE_SLOT_H
 #define HEDGE_SLOT_H
@@ -21,6 +23,15 @@
 #define HEDGE_SLOT_HEADER_BYTES 256
 #define HEDGE_SLOT_SIGNED_BYTES 192
 #define HEDGE_SLOT_NAME_BYTES 32
+
+#define HEDGE_SLOT_MARKER "HedgeSet"
+/** Offset of the header of an unfinished update in the status sector. */
+#define HEDGE_SLOT_PENDING 256
+/** Limits beside those of the board; the same ones as src/slot/header.ts. */
+#define HEDGE_SLOT_MAX_STEPS 65535u
+#define HEDGE_SLOT_MAX_CLASSES 1000u
+/** Where weights lie: behind the module, from the next multiple of it. */
+#define HEDGE_SLOT_ALIGNMENT 8u
 
 /** Bits of `flags`. */
 #define HEDGE_SLOT_HYBRID 1u /* has an exit, a threshold and a payload */
@@ -40,10 +51,11 @@ typedef struct {
     /** Integers of the result row behind label, exited and entropy. */
     uint32_t result_count;
     uint32_t payload, payload_bytes;
+    /** Calls of `step` within which a sample is done: 1 ... HEDGE_SLOT_MAX_STEPS. */
     uint32_t steps;
     /** The exit's threshold as the module takes it: 2^-16 nats. */
     uint32_t threshold_value;
-    /** Labels are below it. */
+    /** Labels are below it; 0 for an edge-only model whose output is no vector of logits. */
     uint32_t classes;
     /** First bytes of the SHA-256 of the signer's public key (uncompressed point). */
     uint8_t key_id [8];
@@ -75,7 +87,9 @@ typedef enum {
     HEDGE_SLOT_NO_UPDATE,      /* a chunk without a header before it */
     HEDGE_SLOT_BAD_CHUNK,      /* wrong check, order or size */
     HEDGE_SLOT_UNRUNNABLE,     /* wasm3 does not take the module */
-    HEDGE_SLOT_TRAPPED         /* a step trapped, or there were more steps than the header says */
+    HEDGE_SLOT_TRAPPED,        /* a step trapped, or there were more steps than the header says */
+    HEDGE_SLOT_ON_TRIAL,       /* no update until the model on trial is confirmed or given up */
+    HEDGE_SLOT_NO_TRIAL        /* nothing to give up: no model is on trial */
 } hedge_slot_verdict;
 
 /** A few words for people, such as "bad signature". */
@@ -95,8 +109,24 @@ typedef struct {
 /** Fields in range, signature by a trusted key; says nothing of the body. */
 hedge_slot_verdict hedge_slot_check_header (const hedge_slot_header * header, uint32_t slot_bytes, uint32_t sector_bytes,
                                             const hedge_slot_limits * limits, const hedge_trust * trust);
-/** The header and the body of a slot in flash. */
-hedge_slot_verdict hedge_slot_check (const hedge_flash * flash, int slot, const hedge_slot_limits * limits, const hedge_trust * trust);
+/** The hash of the body of a slot whose header, in flash or still to come, has been checked. */
+hedge_slot_verdict hedge_slot_check_body (const hedge_flash * flash, int slot, const hedge_slot_header * header);
+/** Bytes behind the header: module, padding, weights. */
+uint32_t hedge_slot_body_bytes (const hedge_slot_header * header);
+
+/** What the device notes of a model: offsets in the status sector. */
+typedef enum { HEDGE_SLOT_TRIED = 0, HEDGE_SLOT_CONFIRMED = 32, HEDGE_SLOT_GIVEN_UP = 64 } hedge_slot_mark;
+bool hedge_slot_marked (const hedge_flash * flash, int slot, hedge_slot_mark mark);
+/** Sets a mark. False when the flash does not take it. */
+bool hedge_slot_set_mark (const hedge_flash * flash, int slot, hedge_slot_mark mark);
+/** Offset of a slot's status sector in the flash's area. */
+uint32_t hedge_slot_status (const hedge_flash * flash, int slot);
+
+/**
+ * Programs `length` bytes by units, the last one padded with 0xFF; what is there already is left alone. `offset` is a multiple of
+ * HEDGE_FLASH_UNIT. False when the flash does not hold them afterwards.
+ */
+bool hedge_slot_write (const hedge_flash * flash, uint32_t offset, const uint8_t * bytes, uint32_t length);
 
 /** The slot's header, mapped; meaningful once checked. */
 const hedge_slot_header * hedge_slot_at (const hedge_flash * flash, int slot);
