@@ -6,7 +6,7 @@ import { reportError } from "./output.ts";
 /** Resolves to the exit code; writes errors to stderr, as JSON when `--json` is among the arguments. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
   const json = argv.includes("--json");
-  for (const command of [program, ...program.commands]) {
+  for (const command of family(program)) {
     // The sentence is written below, in our form.
     command.exitOverride().configureOutput({ outputError: () => undefined });
   }
@@ -32,6 +32,11 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
     reportError(error, json);
     return error instanceof HedgeError ? error.exitCode : EXIT_CODES.internal;
   }
+}
+
+/** A command and what is below it. */
+function family(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(family)];
 }
 
 function capital(text: string): string {
