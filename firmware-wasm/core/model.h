@@ -2,6 +2,7 @@
 #ifndef HEDGE_MODEL_H
 #define HEDGE_MODEL_H
 
+#include "heap.h"
 #include "slot.h"
 
 typedef struct {

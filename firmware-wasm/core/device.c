@@ -1,0 +1,223 @@
+/** The device's life: what is told to it, and whose turn it is. */
+#include "device.h"
+
+#include <string.h>
+
+#include "board.h"
+#include "device_parts.h"
+#include "log.h"
+
+/** How long a restart waits for what is still to be said. */
+#define RESTART_PATIENCE_MS 2000
+
+static uint32_t random_word (void)
+{
+    uint32_t word;
+    board_random ((uint8_t *) & word, sizeof word);
+    return word;
+}
+
+/** Says what the boot found that somebody should know of. */
+static void report_boot (hedge_device * device)
+{
+    const hedge_boot * boot = device->boot;
+    for (uint32_t slot = 0; slot < 2; ++slot)
+    {
+        const hedge_slot_verdict verdict = boot->verdict [slot];
+        if (verdict != HEDGE_SLOT_OK && verdict != HEDGE_SLOT_EMPTY && (int) slot != boot->reverted)
+            hedge_say_event (device, device->network, 0, verdict, slot, hedge_slot_verdict_text (verdict));
+    }
+    if (boot->reverted >= 0)
+        hedge_say_event (device, device->network, 0, HEDGE_EVENT_REVERTED, hedge_slot_at (boot->flash, boot->reverted)->counter,
+                         "the model on trial was given up");
+}
+
+void hedge_device_start (hedge_device * device, const hedge_config * config, hedge_boot * boot, hedge_port * network)
+{
+    memset (device, 0, sizeof * device);
+    device->config = config;
+    device->boot = boot;
+    device->network = network;
+    device->polled_at = board_millis ();
+    device->session = random_word ();
+    hedge_queue_start (& device->queue);
+    hedge_offers_start (& device->offers, config->retry_first_ms, config->retry_longest_ms, random_word ());
+    report_boot (device);
+    hedge_engine_start (device);
+}
+
+void hedge_device_restart (hedge_device * device)
+{
+    device->restarts = true;
+    device->restarts_since = board_millis ();
+}
+
+bool hedge_device_wants_restart (const hedge_device * device)
+{
+    return device->restarts
+        && (! hedge_replies_pending (& device->replies) || board_millis () - device->restarts_since >= RESTART_PATIENCE_MS);
+}
+
+void hedge_device_connected (hedge_device * device)
+{
+    if (device->was_connected) ++device->counts.reconnects;
+    device->was_connected = true;
+    hedge_offers_again (& device->offers, board_millis ());
+}
+
+/** Clocks that outlast the wrapping around of board_millis. */
+static void advance_clocks (hedge_device * device)
+{
+    const uint32_t now = board_millis ();
+    device->uptime_ms += now - device->polled_at;
+    device->epoch_ms += now - device->polled_at;
+    device->polled_at = now;
+}
+
+void hedge_device_set_time (hedge_device * device, uint64_t epoch_ms)
+{
+    advance_clocks (device);
+    device->epoch_ms = epoch_ms;
+    device->knows_time = true;
+}
+
+void hedge_device_take_result (hedge_device * device, const uint8_t * frame, uint32_t length)
+{
+    hedge_counts * counts = & device->counts;
+    hedge_result result;
+    if (! hedge_read_result (frame, length, & result) || ! device->has_model || memcmp (result.model, device->model.header->digest, 32) != 0
+        || result.label >= device->model.header->classes)
+    {
+        ++counts->invalid;
+        return;
+    }
+    /* Of an earlier life of this device, or late, or a second one. */
+    hedge_offer * offer = result.session == device->session ? hedge_offers_find (& device->offers, result.sample) : NULL;
+    if (! offer)
+    {
+        ++counts->duplicates;
+        return;
+    }
+    if (result.state == HEDGE_ANSWERED)
+    {
+        ++counts->answered;
+        offer->answer.source = HEDGE_BY_CLOUD;
+        offer->answer.label = result.label;
+        hedge_say_answer (device, offer->reply_to, & offer->answer);
+    }
+    else
+    {
+        ++counts->refused;
+        hedge_engine_fall_back (device, offer->reply_to, & offer->answer);
+    }
+    hedge_offers_release (offer);
+}
+
+/** Sends the offer that is due. What cannot go out stays due. */
+static bool send_offer (hedge_device * device)
+{
+    const uint32_t now = board_millis ();
+    hedge_port * network = device->network;
+    hedge_offer * offer = hedge_offers_due (& device->offers, now);
+    if (! offer || ! device->knows_time || ! network->online (network)) return false;
+    const hedge_offload offload = {
+        .model = device->model.header->digest,
+        .session = device->session,
+        .sample = offer->sample,
+        .deadline = device->epoch_ms + (offer->deadline - now),
+        .attempt = offer->answer.attempts + 1,
+        .label = offer->answer.edge_label,
+        .entropy = offer->answer.entropy,
+        .payload_bytes = offer->payload_bytes,
+    };
+    uint8_t head [HEDGE_OFFLOAD_OVERHEAD];
+    const uint32_t length = hedge_write_offload_head (head, sizeof head, & offload);
+    uint8_t * frame = offer->frame + HEDGE_OFFLOAD_OVERHEAD - length;
+    memcpy (frame, head, length);
+    if (! network->send (network, HEDGE_FRAME_OFFLOAD, frame, length + offer->payload_bytes)) return false;
+    ++device->counts.offered;
+    hedge_offers_sent (& device->offers, offer, now);
+    return true;
+}
+
+static void end_expired (hedge_device * device)
+{
+    hedge_offer * offer;
+    while ((offer = hedge_offers_expired (& device->offers, board_millis ())) != NULL)
+    {
+        hedge_engine_fall_back (device, offer->reply_to, & offer->answer);
+        hedge_offers_release (offer);
+    }
+}
+
+static uint32_t running_counter (const hedge_device * device)
+{
+    return device->boot->active < 0 ? 0 : hedge_slot_at (device->boot->flash, device->boot->active)->counter;
+}
+
+/** Of the commands that change slots: the verdict, and the number that goes with it. */
+static hedge_slot_verdict change_slots (hedge_device * device, const hedge_command * command, uint32_t * o_number)
+{
+    hedge_boot * boot = device->boot;
+    switch (command->operation)
+    {
+    case HEDGE_UPDATE:
+        return command->data_bytes == HEDGE_SLOT_HEADER_BYTES ? hedge_boot_update_begin (boot, command->data, o_number) : HEDGE_SLOT_BAD_HEADER;
+    case HEDGE_CHUNK:
+        return hedge_boot_update_chunk (boot, command->number, command->data, command->data_bytes, command->check, o_number);
+    case HEDGE_INSTALL:
+        return hedge_boot_update_finish (boot);
+    case HEDGE_CONFIRM:
+        * o_number = running_counter (device);
+        return hedge_boot_confirm (boot);
+    default: /* HEDGE_REVERT */
+        * o_number = running_counter (device);
+        return hedge_boot_reject (boot);
+    }
+}
+
+static void run (hedge_device * device, hedge_port * from, const hedge_command * command)
+{
+    uint32_t number = 0;
+    hedge_slot_verdict verdict;
+    switch (command->operation)
+    {
+    case HEDGE_DESCRIBE:
+        hedge_say_description (device, from, command->request);
+        return;
+    case HEDGE_RESTART:
+        hedge_say_event (device, from, command->request, HEDGE_SLOT_OK, 0, "starting again");
+        hedge_device_restart (device);
+        return;
+    case HEDGE_THRESHOLD:
+        device->threshold = command->number;
+        hedge_say_event (device, from, command->request, HEDGE_SLOT_OK, command->number, "threshold set");
+        return;
+    default:
+        verdict = change_slots (device, command, & number);
+        hedge_say_event (device, from, command->request, verdict, number, hedge_slot_verdict_text (verdict));
+        if (verdict == HEDGE_SLOT_OK && (command->operation == HEDGE_INSTALL || command->operation == HEDGE_REVERT)) hedge_device_restart (device);
+    }
+}
+
+/** Runs the command that has waited longest. A confirmation waits until the model has passed its test. */
+static bool run_command (hedge_device * device)
+{
+    hedge_place * place = hedge_queue_oldest (& device->queue, false);
+    if (! place || ! hedge_replies_have_room (& device->replies, place->from)) return false;
+    if (place->command.operation == HEDGE_CONFIRM && device->engine.state == HEDGE_ENGINE_TESTING) return false;
+    run (device, place->from, & place->command);
+    hedge_queue_release (place);
+    return true;
+}
+
+bool hedge_device_poll (hedge_device * device)
+{
+    advance_clocks (device);
+    if (device->boot->trial && ! device->restarts && device->uptime_ms >= device->config->confirm_ms)
+        hedge_engine_give_up_trial (device, HEDGE_SLOT_REJECTED, "the new model was not confirmed in time");
+    const bool said = hedge_say_next (device);
+    if (device->restarts) return said;
+    end_expired (device);
+    return send_offer (device) || run_command (device) || hedge_engine_poll (device) || said;
+}
