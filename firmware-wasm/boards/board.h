@@ -22,8 +22,15 @@ uint32_t board_micros (void);
 void board_watchdog_start (uint32_t milliseconds);
 void board_watchdog_feed (void);
 
-typedef enum { BOARD_POWER_ON = 0, BOARD_SOFTWARE_RESET = 1, BOARD_WATCHDOG_RESET = 2 } board_reset_cause_t;
+typedef enum {
+    BOARD_POWER_ON = 0, /* or the reset pin */
+    BOARD_SOFTWARE_RESET = 1,
+    BOARD_WATCHDOG_RESET = 2,
+    BOARD_FAULT_RESET = 3 /* the program ran into a fault, its handler reset the board */
+} board_reset_cause_t;
 board_reset_cause_t board_reset_cause (void);
+/** Where the program was when the watchdog bit or the fault came; 0: not known. */
+uint32_t board_fault_address (void);
 _Noreturn void board_reset (void);
 
 /** Nothing to do until the next interrupt or for a millisecond: sleep if the board can. */

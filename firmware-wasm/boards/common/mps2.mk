@@ -1,0 +1,21 @@
+# What the MPS2 boards share: sources, C library, sizes of each variant.
+CROSS := arm-none-eabi-
+MACHINE_FLAGS += -mthumb -mfloat-abi=soft --specs=nano.specs --specs=nosys.specs
+ETHERNET := 1
+BOARD_SOURCES := boards/$(BOARD)/board.c $(addprefix boards/common/,cortex_m.c cmsdk_timer.c cmsdk_uart.c cmsdk_watchdog.c lan9118.c \
+  ram.c ram_flash.c random.c)
+BOARD_INCLUDES += boards/$(BOARD) boards/common
+
+ifeq ($(VARIANT),small)
+  RAM_BYTES := 64K
+  STACK_BYTES := 4K
+  BOARD_DEFINES := HEDGE_HELD_SAMPLES=2 HEDGE_QUEUE_FRAMES=1 HEDGE_HEAP_BYTES=41472
+else
+  RAM_BYTES := 128K
+  STACK_BYTES := $(if $(TLS),8K,6K)
+  BOARD_DEFINES := HEDGE_HELD_SAMPLES=4 HEDGE_QUEUE_FRAMES=2 HEDGE_HEAP_BYTES=43008
+endif
+BOARD_DEFINES += HEDGE_INPUT_BYTES=3072 HEDGE_PAYLOAD_BYTES=2048
+
+LINK_INPUTS := $(BOARD_SCRIPT) boards/common/cortex_m.ld
+LINK_FLAGS := -nostartfiles -Wl,--defsym=ram_bytes=$(RAM_BYTES) -Wl,--defsym=stack_bytes=$(STACK_BYTES) -T $(BOARD_SCRIPT)
