@@ -44,6 +44,7 @@ static volatile struct {
 static board_reset_cause_t cause;
 static uint32_t fault_address;
 
+/** 0: it is not on. */
 static uint32_t watchdog_milliseconds;
 static volatile uint64_t watchdog_bites = NEVER;
 
@@ -129,6 +130,7 @@ void board_watchdog_start (uint32_t milliseconds)
 
 void board_watchdog_feed (void)
 {
+    if (watchdog_milliseconds == 0) return;
     const uint32_t lock = lock_interrupts ();
     watchdog_bites = ticks () + (uint64_t) watchdog_milliseconds * TICKS_PER_MILLISECOND;
     interrupt_at (watchdog_bites);

@@ -4,7 +4,7 @@
  *
  * While a chip works it cannot be read; that is no trouble here, for the code lies elsewhere.
  */
-#include "flash.h"
+#include "board.h"
 
 #include <string.h>
 
@@ -55,6 +55,8 @@ static bool erase (const hedge_flash * flash, uint32_t offset)
     unlock (at);
     * at = ERASE;
     * at = CONFIRM;
+    /* Such a sector takes a second or two, and a slot has more of them. */
+    board_watchdog_feed ();
     return finish (at);
 }
 
