@@ -19,7 +19,7 @@
 #define HOST_BYTES 9
 #define HELLO_EVERY_MS 1000
 #define REPORT_EVERY_MS 1000
-#define HOST_SILENT_MS 6000
+#define SILENT_MS 6000
 /** Read per poll at most, so that a flood leaves the rest of the firmware its turn. */
 #define READ_LIMIT 4096
 
@@ -51,9 +51,10 @@ static struct {
 static struct {
     const hedge_config * config;
     bool is_network;
-    bool hears_host, has_broker;
+    bool hears_anyone;           /* a whole frame came lately */
+    bool hears_host, has_broker; /* what HOST frames said */
     bool hello_due;
-    uint32_t host_at, hello_at, report_at; /* board_millis */
+    uint32_t heard_at, host_at, hello_at, report_at; /* board_millis */
     uint32_t dropped, lost_lines;          /* since they were last reported */
 } link;
 
@@ -213,7 +214,12 @@ static void frame_ends (hedge_device * device)
     if (incoming.code && ! incoming.skip)
     {
         const bool whole = is_whole () && (incoming.to_device || incoming.length == HOST_BYTES);
-        if (! whole) ++link.dropped;
+        if (whole)
+        {
+            link.hears_anyone = true;
+            link.heard_at = board_millis ();
+        }
+        else ++link.dropped;
         if (incoming.to_device) (whole ? hedge_device_frame_end : hedge_device_frame_abandon) (device, hedge_link_port ());
         else if (whole) host_spoke (device);
     }
@@ -256,6 +262,12 @@ static void received (hedge_device * device, const uint8_t * bytes, uint32_t len
 static bool is_ready (hedge_port * port)
 {
     (void) port;
+    return link.hears_anyone;
+}
+
+static bool is_online (hedge_port * port)
+{
+    (void) port;
     return link.has_broker;
 }
 
@@ -267,7 +279,7 @@ static bool send_by_port (hedge_port * port, hedge_frame_type type, const uint8_
 
 hedge_port * hedge_link_port (void)
 {
-    static hedge_port port = { .ready = is_ready, .send = send_by_port };
+    static hedge_port port = { .ready = is_ready, .online = is_online, .send = send_by_port };
     return & port;
 }
 
@@ -297,10 +309,11 @@ void hedge_link_poll (hedge_device * device)
         if (! count) break;
         received (device, bytes, count);
     }
-    if (link.hears_host && board_millis () - link.host_at >= HOST_SILENT_MS)
+    if (link.hears_host && board_millis () - link.host_at >= SILENT_MS) link.hears_host = link.has_broker = false;
+    if (link.hears_anyone && board_millis () - link.heard_at >= SILENT_MS)
     {
-        link.hears_host = link.has_broker = false;
-        // What it was saying will not be finished.
+        link.hears_anyone = false;
+        // What was being said will not be finished.
         frame_ends (device);
     }
     if (! link.hears_host && board_millis () - link.hello_at >= HELLO_EVERY_MS) link.hello_due = true;

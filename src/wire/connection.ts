@@ -20,6 +20,8 @@ export interface ConnectionOptions {
   readonly broker: string;
   /** Client id; also whose status is kept on the broker, as its last will. */
   readonly name: string;
+  /** False for those who only look in: the broker keeps no status of theirs. Default true. */
+  readonly status?: boolean;
   /** 5 for shared subscriptions; 4 is MQTT 3.1.1. Default 4. */
   readonly version?: 4 | 5;
   /** MQTT 5: most messages that the broker may have sent without an acknowledgement. */
@@ -42,7 +44,7 @@ export function checkBroker(broker: string): void {
 
 /** Connects; throws a HedgeError (network) within seconds when no broker answers. Sessions are clean: who keeps a sample is the device. */
 export async function openConnection(options: ConnectionOptions): Promise<MqttClient> {
-  const { broker, name, version = 4, receiveMaximum, prepare } = options;
+  const { broker, name, status = true, version = 4, receiveMaximum, prepare } = options;
   checkBroker(broker);
   const mqttOptions: IClientOptions = {
     clientId: name,
@@ -51,7 +53,7 @@ export async function openConnection(options: ConnectionOptions): Promise<MqttCl
     keepalive: KEEPALIVE,
     connectTimeout: CONNECT_TIMEOUT,
     reconnectPeriod: RECONNECT_PERIOD,
-    will: { topic: statusTopic(name), payload: Buffer.from("offline"), qos: 1, retain: true },
+    ...(status && { will: { topic: statusTopic(name), payload: Buffer.from("offline"), qos: 1, retain: true } }),
   };
   if (version === 5) {
     // The broker drops what is larger, before it gets here.
@@ -68,8 +70,10 @@ export async function openConnection(options: ConnectionOptions): Promise<MqttCl
     client.end(true);
     throw refusal(broker, version, cause as Error & { code?: string | number });
   }
-  client.on("connect", () => announce(client, name));
-  announce(client, name);
+  if (status) {
+    client.on("connect", () => announce(client, name));
+    announce(client, name);
+  }
   return client;
 }
 

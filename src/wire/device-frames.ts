@@ -90,7 +90,7 @@ export interface DeviceEvent {
 }
 
 /** By number. */
-export const RESET_CAUSES = ["powerOn", "software", "watchdog"] as const;
+export const RESET_CAUSES = ["powerOn", "software", "watchdog", "fault"] as const;
 
 /** Counts since the start, in the order of the frame; as the host device's where they have the same name. */
 export const DESCRIPTION_COUNTS = [

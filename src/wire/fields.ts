@@ -13,6 +13,8 @@ export const WIRE_VERSION = 1;
 export const FRAME_TYPES = { offload: 1, result: 2, dead: 3, command: 4, answer: 5, event: 6, description: 7 } as const;
 export type FrameKind = keyof typeof FRAME_TYPES;
 
+const KINDS = Object.keys(FRAME_TYPES) as FrameKind[];
+
 /** Largest frames in bytes. No payload and no sample is larger than 64 KiB. */
 export const FRAME_LIMITS: Readonly<Record<FrameKind, number>> = {
   offload: (64 << 10) + 256,
@@ -54,6 +56,13 @@ export const bytesOf = (digest: string): Buffer => Buffer.from(digest, "hex");
 
 /** Plain ASCII of at most `length` characters: what a hostile frame says must not reach a terminal as control codes. */
 export const plain = (text: string, length: number): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, length);
+
+/** Which kind of frame this says it is; undefined where it says none. Nothing else of it is checked. */
+export function kindOf(frame: Uint8Array): FrameKind | undefined {
+  if (frame.length > Math.max(...Object.values(FRAME_LIMITS)) || scan(frame).flaw !== undefined) return undefined;
+  const [, type] = codec.unpack(frame) as unknown[];
+  return KINDS.find((kind) => FRAME_TYPES[kind] === type);
+}
 
 /** Size, shape, version and type are right after this; the fields are checked as they are taken. */
 export function openFrame(kind: FrameKind, frame: Uint8Array, items: number): Fields {
