@@ -8,12 +8,14 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const SOURCES = ["bind", "code", "compile", "core", "env", "function", "module", "parse"].map((name) => `m3_${name}.c`);
+const SOURCES = ["bind", "code", "compile", "core", "env", "function", "info", "module", "parse"].map(
+  (name) => `m3_${name}.c`,
+);
 const HEADERS = [
   ...["bind", "code", "compile", "config", "config_platforms", "core", "env", "exception", "exec", "exec_defs"],
   ...["function", "info", "math_utils"],
 ].map((name) => `m3_${name}.h`);
-const COPIED = [...SOURCES, ...HEADERS, "m3_info.c", "wasm3.h", "wasm3_defs.h"];
+const COPIED = [...SOURCES, ...HEADERS, "wasm3.h", "wasm3_defs.h"];
 const OWN = ["operations.c", "operations.h", "popcount.h"];
 
 /** [file, what is replaced wherever it occurs there, by what]. */

@@ -11,12 +11,11 @@ WASM3_CONVENTION ?= $(if $(filter %arm-none-eabi-,$(CROSS)),2,0)
 WASM3_POPCOUNT ?= 1
 # Bounds checks of loads and stores: 2 in 32 bits, 1 in 64 as wasm3 has them, 0 none: for measurements only.
 WASM3_BOUNDS ?= 2
-# Operations are a few instructions long and have few registers: what is loaded as early as can be must be saved first, and addresses that
-# step along need a copy.
-WASM3_OPTIMISE ?= -O2 -fno-schedule-insns -fno-auto-inc-dec
+# Of the operations; everything else of wasm3 runs once per model.
+WASM3_OPTIMISE ?= -O2
 
 WASM3_INCLUDES := $(IMAGE)/wasm3
-WASM3_VENDOR_SOURCES := $(patsubst %,$(IMAGE)/wasm3/%.c,m3_bind m3_code m3_compile m3_core m3_env m3_function m3_module m3_parse operations)
+WASM3_VENDOR_SOURCES := $(patsubst %,$(IMAGE)/wasm3/%.c,m3_bind m3_code m3_compile m3_core m3_env m3_function m3_info m3_module m3_parse operations)
 
 # Limits of a microcontroller: operands and locals per function, bytes of a code page, constants per function. No floats: Hedge's modules have none.
 WASM3_DEFINES := d_m3MaxFunctionStackHeight=128 d_m3CodePageAlignSize=1024 d_m3MaxConstantTableSize=64 \

@@ -107,6 +107,11 @@ function wasm3Files(folder: string): { operations: string; others: string[] } {
   return { operations, others: all.filter((file) => file !== operations) };
 }
 
+/** The linker's map of a program that buildRunner made. */
+export function mapOf(program: string): string {
+  return `${program}.map`;
+}
+
 /** @returns the path of the program */
 export async function buildRunner(build: RunnerBuild): Promise<string> {
   const { folder: wasm3, flags: wasm3Flags } = build.wasm3 ?? { folder: wasm3Source(), flags: [] };
@@ -131,8 +136,9 @@ export async function buildRunner(build: RunnerBuild): Promise<string> {
   await compile(others, ...wasm3Flags);
   await compile([operations], ...wasm3Flags, ...(build.operationFlags ?? []));
   const objects = (await readdir(unfinished)).map((name) => join(unfinished, name));
-  const linked = join(unfinished, "runner");
-  await tool(build.compiler, [...flags, "-o", linked, ...objects, "-lm"], build.debianPackage);
+  const [linked, map] = [join(unfinished, "runner"), join(unfinished, "runner.map")];
+  await tool(build.compiler, [...flags, "-o", linked, ...objects, `-Wl,-Map=${map}`, "-lm"], build.debianPackage);
+  await rename(map, mapOf(program));
   await rename(linked, program);
   await rm(unfinished, { recursive: true });
   return program;
