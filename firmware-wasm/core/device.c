@@ -46,8 +46,24 @@ void hedge_device_start (hedge_device * device, const hedge_config * config, hed
     hedge_engine_start (device);
 }
 
+/** Everything that was taken gets its last answer, as when the host device is closed. */
+static void end_samples (hedge_device * device)
+{
+    hedge_engine_stop (device);
+    for (hedge_place * place; (place = hedge_queue_oldest (& device->queue, true)) != NULL; hedge_queue_release (place))
+        hedge_say_refusal (device, place->from, place->command.request, true, HEDGE_EVENT_NO_ROOM, "the device starts again");
+    for (uint32_t i = 0; i < HEDGE_HELD_SAMPLES; ++i)
+    {
+        hedge_offer * offer = & device->offers.offers [i];
+        if (! offer->held) continue;
+        hedge_engine_fall_back (device, offer->reply_to, & offer->answer);
+        hedge_offers_release (offer);
+    }
+}
+
 void hedge_device_restart (hedge_device * device)
 {
+    end_samples (device);
     device->restarts = true;
     device->restarts_since = board_millis ();
 }

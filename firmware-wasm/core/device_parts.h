@@ -21,6 +21,8 @@ bool hedge_say_next (hedge_device * device);
 void hedge_engine_start (hedge_device * device);
 /** A step of the model, or what follows the last one. Returns whether there is more to do at once. */
 bool hedge_engine_poll (hedge_device * device);
+/** The sample under way, if there is one, gets its last answer. */
+void hedge_engine_stop (hedge_device * device);
 /** Why a sample of so many bytes is not taken; 0 when it is. */
 uint32_t hedge_engine_refuses (const hedge_device * device, uint32_t bytes, const char ** o_sentence);
 /** The sample's answer as the cloud does not give one. */

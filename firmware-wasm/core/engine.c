@@ -10,7 +10,6 @@ void hedge_engine_give_up_trial (hedge_device * device, uint32_t code, const cha
 {
     const uint32_t counter = hedge_slot_at (device->boot->flash, device->boot->active)->counter;
     (void) hedge_boot_reject (device->boot);
-    device->engine.state = HEDGE_ENGINE_IDLE;
     hedge_say_event (device, device->network, 0, code, counter, sentence);
     hedge_device_restart (device);
 }
@@ -145,6 +144,19 @@ static bool hold (hedge_device * device)
     offer->payload_bytes = device->model.header->payload_bytes;
     memcpy (offer->frame + HEDGE_OFFLOAD_OVERHEAD, result.payload, offer->payload_bytes);
     return true;
+}
+
+void hedge_engine_stop (hedge_device * device)
+{
+    hedge_engine * engine = & device->engine;
+    if (engine->state == HEDGE_ENGINE_RUNNING)
+        hedge_say_refusal (device, engine->reply_to, engine->answer.request, true, HEDGE_EVENT_NO_ROOM, "the device starts again");
+    if (engine->state == HEDGE_ENGINE_UNSURE)
+    {
+        ++device->counts.offloaded;
+        hedge_engine_fall_back (device, engine->reply_to, & engine->answer);
+    }
+    engine->state = HEDGE_ENGINE_IDLE;
 }
 
 bool hedge_engine_poll (hedge_device * device)
