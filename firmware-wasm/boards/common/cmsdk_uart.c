@@ -41,6 +41,12 @@ void cmsdk_uart_interrupt (void)
     while (!(STATE & STATE_TX_FULL) && ring_used (& tx)) DATA = ring_take (& tx);
 }
 
+void cmsdk_uart_drain (void)
+{
+    const uint32_t start = board_millis ();
+    while ((ring_used (& tx) || (STATE & STATE_TX_FULL)) && board_millis () - start < 100) { }
+}
+
 size_t board_uart_read (uint8_t * o_bytes, size_t room)
 {
     size_t count = 0;

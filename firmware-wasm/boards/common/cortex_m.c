@@ -127,6 +127,7 @@ uint32_t board_fault_address (void)
 
 void board_reset (void)
 {
+    cmsdk_uart_drain ();
     end_run (ENDED_BY_SOFTWARE, 0);
     __builtin_unreachable ();
 }
