@@ -12,6 +12,8 @@ export const MANIFEST_FILE = "manifest.json";
 /** The parts of a bundle, beside the manifest. `cloud.onnx` is absent from edge-only models. */
 export const PART_FILES = ["edge.wasm", "weights.bin", "cloud.onnx"] as const;
 export type PartFile = (typeof PART_FILES)[number];
+/** What `hedge sign` puts beside the parts: an image of them for a device. It is no part, and goes when the bundle is replaced. */
+export const SLOT_FILE = "slot.bin";
 
 /** Sizes beyond which a bundle is refused before anything is read into memory. */
 export const LIMITS = {

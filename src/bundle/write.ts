@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { basename, dirname, join, resolve } from "node:path";
 import { HedgeError } from "../errors.ts";
 import type { Bundle } from "./bundle.ts";
-import { BUNDLE_FORMAT, MANIFEST_FILE, type Manifest, PART_FILES } from "./manifest.ts";
+import { BUNDLE_FORMAT, MANIFEST_FILE, type Manifest, PART_FILES, SLOT_FILE } from "./manifest.ts";
 
 /** The one text of a manifest; a reader accepts no other. */
 export function manifestText(manifest: Manifest): string {
@@ -24,7 +24,7 @@ async function listFolder(directory: string): Promise<string[] | undefined> {
 
 /** Whether a folder holds a bundle, whole or damaged, and nothing else: only that may be replaced. */
 async function isBundle(directory: string, names: readonly string[]): Promise<boolean> {
-  const known: readonly string[] = [...PART_FILES, MANIFEST_FILE];
+  const known: readonly string[] = [...PART_FILES, MANIFEST_FILE, SLOT_FILE];
   if (!names.includes(MANIFEST_FILE) || !names.every((name) => known.includes(name))) return false;
   return (await readFile(join(directory, MANIFEST_FILE), "utf8")).includes(BUNDLE_FORMAT);
 }

@@ -14,7 +14,9 @@ import { register as demo } from "./demo.ts";
 import { register as evaluate } from "./eval.ts";
 import { register as exitCodes } from "./exit-codes.ts";
 import { register as inspect } from "./inspect.ts";
+import { register as keys } from "./keys.ts";
 import { register as run } from "./run.ts";
+import { register as sign } from "./sign.ts";
 import { register as worker } from "./worker.ts";
 import { register as zoo } from "./zoo.ts";
 
@@ -27,6 +29,8 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   run,
   evaluate,
   compare,
+  keys,
+  sign,
   worker,
   broker,
   demo,
