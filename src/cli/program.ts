@@ -13,6 +13,7 @@ import { register as data } from "./data.ts";
 import { register as demo } from "./demo.ts";
 import { register as evaluate } from "./eval.ts";
 import { register as exitCodes } from "./exit-codes.ts";
+import { register as gateway } from "./gateway.ts";
 import { register as inspect } from "./inspect.ts";
 import { register as keys } from "./keys.ts";
 import { register as run } from "./run.ts";
@@ -32,6 +33,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   keys,
   sign,
   worker,
+  gateway,
   broker,
   demo,
   data,

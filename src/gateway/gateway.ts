@@ -1,0 +1,78 @@
+/**
+ * The gateway: devices without a network at the other ends of links, each at the broker under its own name, as if it had one. It keeps
+ * nothing that a device could not lose: a device offers its samples until their result or their deadline.
+ */
+import { randomBytes } from "node:crypto";
+import type { Logger } from "pino";
+import { HedgeError } from "../errors.ts";
+import { openConnection } from "../wire/connection.ts";
+import { LinkedDevice } from "./linked-device.ts";
+import type { SessionCounts } from "./session.ts";
+
+export interface GatewayOptions {
+  /** Addresses of links, each with a device or none at the moment. */
+  readonly links: readonly string[];
+  readonly broker: string;
+  readonly log: Logger;
+}
+
+export interface Gateway {
+  /** Of all devices since the start. */
+  counts(): SessionCounts;
+  /** Says goodbye for each device, and closes the links. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Resolves once the broker has answered; links are opened as they appear. Throws HedgeErrors: usage (an address that is none, or twice the
+ * same), network (no broker answers within seconds).
+ */
+export async function startGateway({ links, broker, log }: GatewayOptions): Promise<Gateway> {
+  const twice = links.find((link, i) => links.indexOf(link) !== i);
+  if (twice !== undefined) {
+    throw new HedgeError("usage", `The link ${twice} is given twice.`, "Give each link once.");
+  }
+  await requireBroker(broker);
+  const names = new Set<string>();
+  const past: SessionCounts = { up: 0, down: 0, invalid: 0, dropped: 0 };
+  const devices: LinkedDevice[] = [];
+  const stop = async () => {
+    await Promise.all(devices.map((device) => device.stop()));
+  };
+  try {
+    for (const address of links) {
+      devices.push(
+        new LinkedDevice({
+          address,
+          broker,
+          claim: (name) => !names.has(name) && names.add(name) !== undefined,
+          release: (name) => names.delete(name),
+          onCounts: (counts) => add(past, counts),
+          log,
+        }),
+      );
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    counts() {
+      const all = { ...past };
+      for (const { counts } of devices) if (counts !== undefined) add(all, counts);
+      return all;
+    },
+    stop,
+  };
+}
+
+/** Devices' connections wait for a broker that is gone for a while; one that was never there is a mistake, and said at once. */
+async function requireBroker(broker: string): Promise<void> {
+  const name = `gateway-${randomBytes(4).toString("hex")}`;
+  const client = await openConnection({ broker, name, status: false, prepare: () => undefined });
+  await client.endAsync();
+}
+
+function add(to: SessionCounts, counts: Readonly<SessionCounts>): void {
+  for (const name of Object.keys(to) as (keyof SessionCounts)[]) to[name] += counts[name];
+}
