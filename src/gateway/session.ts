@@ -1,5 +1,4 @@
 /** A device's presence at the broker, kept up for it: its own connection under its own name, whatever becomes of the broker meanwhile. */
-import { once } from "node:events";
 import type { MqttClient } from "mqtt";
 import type { Logger } from "pino";
 import { HedgeError } from "../errors.ts";
@@ -191,7 +190,6 @@ export class Session {
 }
 
 /** Rejects when the connection is lost. */
-async function lost(client: MqttClient): Promise<never> {
-  await once(client, "close");
-  throw new Error("The broker closed the connection.");
+function lost(client: MqttClient): Promise<never> {
+  return new Promise((_, reject) => client.once("close", () => reject(new Error("The broker closed the connection."))));
 }

@@ -3,6 +3,7 @@ import { randomInt } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { HedgeError } from "../errors.ts";
+import { HEADER_BYTES } from "../slot/header.ts";
 import {
   type Answer,
   type Command,
@@ -65,10 +66,9 @@ interface Waiting {
   refusal: DeviceEvent | undefined;
 }
 
-const HEADER_BYTES = 256;
 /** Of a chunk: every device's queue holds it; a multiple of what flash is programmed by. */
 const CHUNK_BYTES = 1024;
-const CONNECT: Patience = { again: 500, total: 10_000 };
+const CONNECT: Patience = { again: 200, total: 10_000 };
 const QUICK: Patience = { again: 2_000, total: 15_000 };
 /** A slot is erased, or checked, before the device replies. */
 const SLOW: Patience = { again: 5_000, total: 60_000 };
