@@ -10,7 +10,7 @@ export interface MapEntry {
 }
 
 /** Sections whose bytes lie in flash; .data also takes RAM. */
-const IN_FLASH = /^\.(text|rodata|vectors|data|sdata|ARM)/;
+const IN_FLASH = /^\.(text|rodata|vectors|data|sdata|ARM\.ex)/;
 const MEMORY_MAP = "Linker script and memory map";
 /** A long name is alone on its line, the numbers follow on the next. */
 const ENTRY = /^ (\.[\w.$-]+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S.*)$/gm;
