@@ -1,0 +1,68 @@
+/** mosquitto as a child process: the broker that people run. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { HedgeError } from "../errors.ts";
+
+export interface Broker {
+  readonly url: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** A port that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/**
+ * On the loopback, by default on a free port. Without persistence: a restart forgets everything, as the embedded broker's does.
+ * @throws HedgeError: usage when it is not installed
+ */
+export async function startMosquitto(port?: number): Promise<Broker> {
+  const listen = port ?? (await freePort());
+  const folder = await mkdtemp(join(tmpdir(), "hedge-mosquitto-"));
+  const config = join(folder, "mosquitto.conf");
+  await writeFile(config, `listener ${listen} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type none\n`);
+  const path = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
+  const child = spawn("mosquitto", ["-c", config], { stdio: "ignore", env: { ...process.env, PATH: path } });
+  const failed = once(child, "error").then(([cause]) => {
+    throw new HedgeError("usage", "mosquitto is not installed.", "Install it: apt-get install mosquitto.", { cause });
+  });
+  const exited = once(child, "exit");
+  const ended = exited.then(() => {
+    throw new HedgeError("network", "mosquitto ended.", `Start it by hand to see why: mosquitto -c ${config}`);
+  });
+  await Promise.race([failed, listening(listen), ended]);
+  return {
+    url: `mqtt://127.0.0.1:${listen}`,
+    port: listen,
+    async close() {
+      child.kill();
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const up = await Promise.race([
+      once(socket, "connect").then(() => true),
+      once(socket, "error").then(() => false),
+    ]).catch(() => false);
+    socket.destroy();
+    if (up) return;
+    await setTimeout(20);
+  }
+}
