@@ -232,8 +232,8 @@ bool hedge_device_poll (hedge_device * device)
     advance_clocks (device);
     if (device->boot->trial && ! device->restarts && device->uptime_ms >= device->config->confirm_ms)
         hedge_engine_give_up_trial (device, HEDGE_SLOT_REJECTED, "the new model was not confirmed in time");
+    end_expired (device);
     const bool said = hedge_say_next (device);
     if (device->restarts) return said;
-    end_expired (device);
     return send_offer (device) || run_command (device) || hedge_engine_poll (device) || said;
 }

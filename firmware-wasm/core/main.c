@@ -84,8 +84,9 @@ int main (void)
     hedge_log_sink = hedge_link_log;
     read_config ();
     hedge_link_start (& config);
-    static const char * const causes [] = { "power on", "software reset", "watchdog" };
+    static const char * const causes [] = { "power on", "software reset", "watchdog", "fault" };
     hedge_log ("%s on %s, firmware %s, %s", config.id, board_name, HEDGE_FIRMWARE_VERSION, causes [board_reset_cause ()]);
+    if (board_fault_address ()) hedge_log ("it was at 0x%x", (unsigned) board_fault_address ());
     start_boot ();
     board_watchdog_start (HEDGE_WATCHDOG_MS);
     hedge_device_start (& device, & config, & boot, start_network ());

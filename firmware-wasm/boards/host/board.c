@@ -161,6 +161,11 @@ board_reset_cause_t board_reset_cause (void)
     return cause;
 }
 
+uint32_t board_fault_address (void)
+{
+    return 0;
+}
+
 void board_reset (void)
 {
     start_anew (BOARD_SOFTWARE_RESET);

@@ -1,0 +1,15 @@
+/** The device's core between ports and a clock of the test's, on wasm3, in C under ASan and UBSan. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { runProgram, testProgram } from "../support/firmware.ts";
+import { probeModules } from "../support/probe.ts";
+
+const modules = () => probeModules(mkdtempSync(join(tmpdir(), "hedge-probe-")));
+
+it("the device does with samples, results, commands and trials what it should", async () => {
+  const program = await testProgram("device_test", ["crypto", "link", "board"]);
+  const lines = await runProgram(program, modules());
+  expect(lines.filter((line) => line.startsWith("ok "))).toHaveLength(30);
+});
