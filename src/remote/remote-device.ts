@@ -2,6 +2,7 @@
 import { randomInt } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { crc32 } from "node:zlib";
+import { Gate } from "../device/gate.ts";
 import { HedgeError } from "../errors.ts";
 import { HEADER_BYTES } from "../slot/header.ts";
 import {
@@ -73,6 +74,8 @@ const QUICK: Patience = { again: 2_000, total: 15_000 };
 /** A slot is erased, or checked, before the device replies. */
 const SLOW: Patience = { again: 5_000, total: 60_000 };
 const SAMPLE_TIMEOUT = 60_000;
+/** Samples on the way at a time, about as many as a device has room for: of a flood it would refuse most, and not even say so. */
+const MAX_SAMPLES = 4;
 const NO_ROOM = { code: EVENT_CODES.noRoom, number: 0, sentence: "the queue is full" };
 const CLOSED = { code: UINT32, number: 0, sentence: "the connection to the device was closed" };
 /** Milliseconds before a device whose queue was full is asked again. */
@@ -85,6 +88,7 @@ export class RemoteDevice {
   invalid = 0;
   #transport!: Transport;
   #waiting = new Map<number, Waiting>();
+  #samples = new Gate(MAX_SAMPLES);
   /** Of several operators at a time each starts somewhere else. */
   #request = randomInt(1, UINT32);
   #name: string;
@@ -123,8 +127,13 @@ export class RemoteDevice {
    * Runs a sample; resolves to its final answer, which may have to wait for room, and for the cloud. It is asked once, for it counts. Throws a
    * Refusal when the device does not take it.
    */
-  sample(input: Uint8Array): Promise<Answer> {
-    return this.#ask("sample", "answer", { total: SAMPLE_TIMEOUT }, { data: input });
+  async sample(input: Uint8Array): Promise<Answer> {
+    await this.#samples.enter();
+    try {
+      return await this.#ask("sample", "answer", { total: SAMPLE_TIMEOUT }, { data: input });
+    } finally {
+      this.#samples.leave();
+    }
   }
 
   /**

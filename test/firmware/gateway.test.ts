@@ -1,0 +1,129 @@
+/**
+ * Devices without a network at the broker: the firmware as a process, its UART as a TCP port, `hedge gateway`'s parts, mosquitto and the
+ * real worker.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connectAsync, type MqttClient } from "mqtt";
+import { pino } from "pino";
+import { afterEach, describe, expect, it } from "vitest";
+import { startWorker } from "../../src/cloud/worker.ts";
+import { type Gateway, startGateway } from "../../src/gateway/gateway.ts";
+import { encodeLinkFrame } from "../../src/link/codec.ts";
+import { RemoteDevice } from "../../src/remote/remote-device.ts";
+import { encodeConfig } from "../../src/slot/device-config.ts";
+import { createImage } from "../../src/slot/image.ts";
+import { generateKey } from "../../src/slot/keys.ts";
+import { type DeviceEvent, EVENT_CODES } from "../../src/wire/device-frames.ts";
+import { FRAME_TYPES } from "../../src/wire/fields.ts";
+import { commandTopic, eventTopic, resultTopic, statusTopic } from "../../src/wire/topics.ts";
+import { startMosquitto, type TestBroker } from "../support/brokers.ts";
+import { startHostBoard } from "../support/firmware.ts";
+import { type Relay, startRelay } from "../support/relay.ts";
+import { tinyCloudLabel, tinyHybrid, unsureSample } from "../support/tiny-cloud.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const key = generateKey();
+const log = pino({ level: "silent" });
+const CONFIG_ROOM = 16384;
+
+/** A board with a configuration and no model yet, at the far end of a line. */
+async function startBoard(id: string, transport: "uart" | "mqtt" = "uart"): Promise<Relay> {
+  const folder = await mkdtemp(join(tmpdir(), "hedge-board-"));
+  cleanups.push(() => rm(folder, { recursive: true }));
+  const flash = join(folder, "flash.bin");
+  const config = { id, transport, broker: "127.0.0.1", signers: [key.point], retryFirstMs: 100, deadlineMs: 60_000 };
+  await writeFile(flash, encodeConfig(config, CONFIG_ROOM));
+  const board = await startHostBoard(flash);
+  cleanups.push(() => board.stop());
+  const relay = await startRelay(board.link);
+  cleanups.push(() => relay.close());
+  return relay;
+}
+
+async function startBroker(port?: number): Promise<TestBroker> {
+  const broker = await startMosquitto(port);
+  cleanups.push(() => broker.close());
+  return broker;
+}
+
+async function gatewayFor(broker: TestBroker, boards: readonly Relay[]): Promise<Gateway> {
+  const gateway = await startGateway({ links: boards.map(({ link }) => link), broker: broker.url, log });
+  cleanups.push(() => gateway.stop());
+  return gateway;
+}
+
+/** What the broker knows of who is there; `until` resolves once that is as it should be. */
+async function watchStatus(broker: TestBroker) {
+  const client = await connectAsync(broker.url);
+  cleanups.push(() => client.endAsync(true));
+  const heard: [name: string, status: string][] = [];
+  let checks: (() => void)[] = [];
+  client.on("message", (topic, message) => {
+    heard.push([topic.split("/")[2]!, message.toString()]);
+    for (const check of checks) check();
+  });
+  await client.subscribeAsync(statusTopic("+"), { qos: 1 });
+  const until = (name: string, status: string) =>
+    new Promise<void>((resolve) => {
+      const check = () => {
+        if (heard.findLast(([who]) => who === name)?.[1] !== status) return;
+        checks = checks.filter((other) => other !== check);
+        resolve();
+      };
+      checks.push(check);
+      check();
+    });
+  return { client, heard, until };
+}
+
+/** An operator's view over MQTT, and the events that come. */
+async function operate(broker: TestBroker, id: string) {
+  const events: DeviceEvent[] = [];
+  const device = await RemoteDevice.overMqtt(broker.url, id, { onEvent: (event) => events.push(event) });
+  cleanups.push(() => device.close());
+  return { device, events };
+}
+
+/** Brings a model onto a device and confirms it, as `hedge flash` does. */
+async function install(device: RemoteDevice, image: Uint8Array): Promise<void> {
+  await device.update(image);
+  await device.install();
+  while (!(await device.describe()).model);
+  await device.confirm();
+}
+
+describe("a device behind the gateway", () => {
+  it("gets a model over MQTT and answers as the cloud does where its exit is not sure", async () => {
+    const bundle = await tinyHybrid();
+    const broker = await startBroker();
+    const worker = await startWorker({ broker: broker.url, bundles: [bundle], name: "w", threads: 1, log });
+    cleanups.push(() => worker.stop());
+    const board = await startBoard("porch");
+    const gateway = await gatewayFor(broker, [board]);
+    const { device, events } = await operate(broker, "porch");
+    expect(device.name).toBe("porch");
+    expect((await device.describe()).model).toBeUndefined();
+
+    await install(device, createImage(bundle, key, 1).bytes);
+    expect(events).toContainEqual(expect.objectContaining({ code: EVENT_CODES.started, number: 2 }));
+    const { model } = await device.describe();
+    expect(model).toMatchObject({ name: "tiny", digest: bundle.digest, counter: 1, trial: false });
+
+    const samples = Array.from({ length: 30 }, (_, i) => unsureSample(i));
+    const answers = await Promise.all(samples.map((sample) => device.sample(new Uint8Array(sample.buffer))));
+    expect(answers.map(({ source }) => source)).toEqual(samples.map(() => "cloud"));
+    expect(answers.map(({ label }) => label)).toEqual(samples.map(tinyCloudLabel));
+    const sure = await device.sample(Uint8Array.of(1, 2, 3, 0));
+    expect(sure).toMatchObject({ source: "edge", attempts: 0 });
+    const { counts } = await device.describe();
+    expect(counts).toMatchObject({ samples: 31, exited: 1, offloaded: 30, answered: 30, unconfirmed: 0, invalid: 0 });
+    expect(worker.counts.answered).toBe(30);
+    expect(gateway.counts()).toMatchObject({ invalid: 0, dropped: 0 });
+  });
+});
