@@ -4,16 +4,12 @@ import { LINK_CHANNELS, LinkDecoder } from "../link/codec.ts";
 /** Lines that are kept. */
 const MOST_LINES = 2_000;
 
+type Listener = (line: string) => void;
+
 export class BoardLog {
   readonly lines: string[] = [];
   readonly #decoder = new LinkDecoder();
-  readonly #hear: (line: string) => void;
-  readonly #waiting = new Set<(line: string) => void>();
-
-  /** @param hear is told of each line */
-  constructor(hear: (line: string) => void) {
-    this.#hear = hear;
-  }
+  readonly #listeners = new Set<Listener>();
 
   push(bytes: Uint8Array): void {
     for (const { channel, content } of this.#decoder.push(bytes)) {
@@ -21,22 +17,27 @@ export class BoardLog {
       const line = Buffer.from(content).toString("latin1");
       this.lines.push(line);
       if (this.lines.length > MOST_LINES) this.lines.shift();
-      this.#hear(line);
-      for (const check of this.#waiting) check(line);
+      for (const listener of this.#listeners) listener(line);
     }
   }
 
-  /** Resolves to the first line that matches, of those that are kept or to come from the line number `from` on. */
+  /** Tells of the lines so far, and of each that comes. */
+  follow(listener: Listener): void {
+    this.lines.forEach((line) => listener(line));
+    this.#listeners.add(listener);
+  }
+
+  /** Resolves to the first line that matches, of those from number `from` on, or to come. */
   until(pattern: RegExp, from = 0): Promise<string> {
     const found = this.lines.slice(from).find((line) => pattern.test(line));
     if (found !== undefined) return Promise.resolve(found);
     return new Promise((resolve) => {
-      const check = (line: string) => {
+      const listener: Listener = (line) => {
         if (!pattern.test(line)) return;
-        this.#waiting.delete(check);
+        this.#listeners.delete(listener);
         resolve(line);
       };
-      this.#waiting.add(check);
+      this.#listeners.add(listener);
     });
   }
 }

@@ -6,8 +6,10 @@ import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { HedgeError } from "../errors.ts";
+import type { DeviceConfigInput } from "../slot/device-config.ts";
 import { BoardLog } from "./board-log.ts";
 import { type EmulatedBoard, readArea, writeArea } from "./flash-file.ts";
+import { brokerConfig, type DeviceSettings, developmentKey, writeConfig, writeSeed } from "./provision.ts";
 import { isListening, qmp, quit } from "./qmp.ts";
 import { type RunningBoard, readRunning, removeRunning, statePaths, type Variant, writeRunning } from "./state.ts";
 import { startTimeServer, type TimeServer } from "./time-server.ts";
@@ -21,6 +23,7 @@ const LOOK = 20;
 /** The host's loopback as the board sees it. */
 export const HOST_ADDRESS = "10.0.2.2";
 const NETWORK = "net0";
+const DEFAULT_BROKER = "mqtt://127.0.0.1:1883";
 
 export interface EmulatorOptions {
   /** State folder; made when there is none. */
@@ -31,12 +34,15 @@ export interface EmulatorOptions {
   readonly variant?: Variant;
   /** Default: what `make firmware` built. */
   readonly firmware?: string;
-  /** Writes into the flash area before the board starts, such as its configuration. */
-  readonly prepare?: (area: Buffer, timePort: number) => void | Promise<void>;
+  /**
+   * What the device is told, in its flash. Its broker is named as this machine knows it; it takes its time from this process, and trusts the key in
+   * the state folder unless it is told whom to trust. Default: what its flash says already.
+   */
+  readonly device?: DeviceSettings;
+  /** Writes into the flash area before the board starts, such as a model. */
+  readonly prepare?: (area: Buffer) => void | Promise<void>;
   /** An instruction takes a nanosecond of the board's time: counts are exact, and the same every time. */
   readonly icount?: boolean;
-  /** Is told of each line that the board logs. */
-  readonly hear?: (line: string) => void;
 }
 
 /** Where `make firmware` puts a board's program. */
@@ -81,9 +87,12 @@ export class Emulator {
     try {
       parts.time = await startTimeServer();
       const area = await readArea(statePaths(folder).flash, board);
-      await options.prepare?.(area, parts.time.port);
+      writeSeed(area, board.slots);
+      if (options.device)
+        writeConfig(area, board.slots, await deviceConfig(board, folder, id, options.device, parts.time));
+      await options.prepare?.(area);
       await writeArea(statePaths(folder).flash, board, area);
-      const log = new BoardLog((line) => options.hear?.(line));
+      const log = new BoardLog();
       parts.hub = await UartHub.start((bytes) => log.push(bytes));
       parts.qemu = startQemu(board, { ...options, folder, firmware: resolve(firmware), uartPort: parts.hub.boardPort });
       await parts.untilListening(statePaths(folder).qmp, board.emulator.qemu);
@@ -128,7 +137,7 @@ export class Emulator {
 
   /** Cuts its power. */
   async stop(): Promise<void> {
-    await stopBoard(this.running);
+    await stopBoard(this.folder);
     await this.ended;
   }
 
@@ -144,8 +153,11 @@ export async function resetBoard({ qmp: socket }: RunningBoard): Promise<void> {
   await qmp(socket, "system_reset");
 }
 
-export async function stopBoard({ qmp: socket }: RunningBoard): Promise<void> {
+/** Ends the board that runs from a state folder, whoever started it; resolves once it is gone. */
+export async function stopBoard(folder: string): Promise<void> {
+  const { qmp: socket } = statePaths(folder);
   if (await isListening(socket)) await quit(socket);
+  while (await isListening(socket)) await sleep(LOOK);
 }
 
 /** @throws HedgeError (usage) when no board runs from that folder */
@@ -153,6 +165,22 @@ export async function requireRunning(folder: string): Promise<RunningBoard> {
   const running = await readRunning(folder);
   if (running) return running;
   throw new HedgeError("usage", `No board runs from ${folder}.`, "Start it with hedge board run.");
+}
+
+async function deviceConfig(
+  board: EmulatedBoard,
+  folder: string,
+  id: string,
+  { broker, ...settings }: DeviceSettings,
+  time: TimeServer,
+): Promise<DeviceConfigInput> {
+  const isOnline =
+    settings.transport === undefined ? board.emulator.ethernet !== undefined : settings.transport === "mqtt";
+  const network = isOnline
+    ? { ...brokerConfig(broker ?? DEFAULT_BROKER, HOST_ADDRESS), timeServer: HOST_ADDRESS, timePort: time.port }
+    : {};
+  const signers = settings.signers ?? [Uint8Array.from((await developmentKey(statePaths(folder).signer)).point)];
+  return { ...settings, id, transport: isOnline ? "mqtt" : "uart", ...network, signers };
 }
 
 /** What makes up an emulated board on the host. */

@@ -1,5 +1,5 @@
 /** The folder in which an emulated board lives on: its flash and keys, and, while it runs, how to reach it. */
-import { readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { HedgeError } from "../errors.ts";
@@ -25,6 +25,9 @@ const runningSchema = z.strictObject({
   sntp: z.int().positive(),
 });
 export type RunningBoard = z.infer<typeof runningSchema>;
+
+/** Of the folder one works in. */
+const STATE = ".hedge";
 
 /** Files of a state folder. */
 export interface StatePaths {
@@ -52,7 +55,7 @@ export function statePaths(folder: string): StatePaths {
 
 /** Where a board's state lies unless somebody says otherwise. */
 export function defaultFolder(name: string): string {
-  return join(".hedge", name);
+  return join(STATE, name);
 }
 
 /** @returns how to reach the board that runs from this folder; undefined when none does */
@@ -69,6 +72,13 @@ export async function readRunning(folder: string): Promise<RunningBoard | undefi
     `${paths.running} does not say how to reach its board.`,
     `Stop the board (hedge board stop) and start it again.`,
   );
+}
+
+/** The boards that run from folders in .hedge, by name. */
+export async function runningBoards(): Promise<RunningBoard[]> {
+  const names = await readdir(STATE).catch(() => []);
+  const found = await Promise.all(names.toSorted().map((name) => readRunning(defaultFolder(name))));
+  return found.filter((running) => running !== undefined);
 }
 
 export async function writeRunning(folder: string, running: RunningBoard): Promise<void> {

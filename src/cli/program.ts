@@ -4,6 +4,7 @@
  */
 import { Command } from "commander";
 import { register as analyze } from "./analyze.ts";
+import { register as board } from "./board.ts";
 import { register as boards } from "./boards.ts";
 import { register as broker } from "./broker.ts";
 import { register as check } from "./check.ts";
@@ -38,6 +39,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   demo,
   data,
   zoo,
+  board,
   boards,
   exitCodes,
 ];

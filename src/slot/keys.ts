@@ -117,6 +117,19 @@ function publicKey(key: KeyObject): PublicKey {
   return { key, point, id: keyId(point) };
 }
 
+/** The key at a point, as a device holds it. @throws HedgeError (input) when the point is not on the curve */
+export function publicKeyAt(point: Uint8Array): PublicKey {
+  const coordinate = (from: number): string => Buffer.from(point.subarray(from, from + 32)).toString("base64url");
+  try {
+    const jwk = { kty: "EC", crv: "P-256", x: coordinate(1), y: coordinate(33) };
+    return publicKey(createPublicKey({ key: jwk, format: "jwk" }));
+  } catch (cause) {
+    throw new HedgeError("input", "A public key's point is not on the curve.", "Write the configuration again.", {
+      cause,
+    });
+  }
+}
+
 /** How a header names a key. */
 export function keyId(point: Uint8Array): string {
   return createHash("sha256")
