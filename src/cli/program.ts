@@ -17,6 +17,7 @@ import { register as exitCodes } from "./exit-codes.ts";
 import { register as gateway } from "./gateway.ts";
 import { register as inspect } from "./inspect.ts";
 import { register as keys } from "./keys.ts";
+import { register as monitor } from "./monitor.ts";
 import { register as run } from "./run.ts";
 import { register as sign } from "./sign.ts";
 import { register as worker } from "./worker.ts";
@@ -35,6 +36,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   sign,
   worker,
   gateway,
+  monitor,
   broker,
   demo,
   data,

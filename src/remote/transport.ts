@@ -21,19 +21,24 @@ export interface TransportHandlers {
   readonly onFrame: (frame: Uint8Array) => void;
   /** Over a link: a line of the device's log. */
   readonly onLog?: (line: string) => void;
+  /** The link, or the broker, is there (no reason), or gone (why). */
+  readonly onLine?: (trouble: string | undefined) => void;
   /** Over MQTT: whether the device is at the broker. */
   readonly onStatus?: (online: boolean) => void;
 }
 
+const GONE = "the broker is gone";
+
 /** Throws a HedgeError (usage) for an address that is none. */
 export function linkTransport(address: string, handlers: TransportHandlers): Transport {
-  let trouble: string | undefined;
+  let trouble: string | undefined = "it is being opened";
   const link = new Link({
     address,
     onFrame: (_type, frame) => handlers.onFrame(frame),
     onLog: handlers.onLog,
     onLine: (why) => {
       trouble = why;
+      handlers.onLine?.(why);
     },
   });
   return {
@@ -69,6 +74,8 @@ export async function mqttTransport(broker: string, device: string, handlers: Tr
       { cause },
     );
   });
+  client.on("close", () => handlers.onLine?.(GONE));
+  client.on("connect", () => handlers.onLine?.(undefined));
   return {
     name: `${device} at ${broker}`,
     send(command) {
@@ -76,7 +83,7 @@ export async function mqttTransport(broker: string, device: string, handlers: Tr
       if (client.connected) client.publish(commandTopic(device), Buffer.from(command), { qos: 1 });
     },
     trouble() {
-      if (!client.connected) return "the broker is gone";
+      if (!client.connected) return GONE;
       return online ? undefined : "the broker knows no such device online";
     },
     close: () => client.endAsync(!client.connected),
