@@ -32,8 +32,19 @@ check: install ## Types and lint
 test-deps:
 	@tools/need.sh cc:build-essential mosquitto:mosquitto valgrind:valgrind
 
+.PHONY: firmware-deps
+firmware-deps:
+	@tools/need.sh arm-none-eabi-gcc:gcc-arm-none-eabi arm-none-eabi-gcc:libnewlib-arm-none-eabi qemu-system-arm:qemu-system-arm \
+	  riscv64-unknown-elf-gcc:gcc-riscv64-unknown-elf riscv64-unknown-elf-gcc:picolibc-riscv64-unknown-elf \
+	  qemu-system-riscv32:qemu-system-misc xz:xz-utils
+	@tools/firmware/fetch-sources.sh
+
+.PHONY: firmware
+firmware: firmware-deps $(NODE_MODULES) ## Build the firmware of every board, in every variant
+	@$(MAKE) --no-print-directory -C firmware-wasm all
+
 .PHONY: test
-test: test-deps train-deps check build ## Types, lint and every test; installs what they need
+test: test-deps train-deps check build firmware ## Types, lint and every test; installs what they need
 	npm test
 
 RUNS ?= 3000

@@ -9,8 +9,10 @@
 
 #define BAUD 115200u
 
-/** Holds the frame of a 3,072-byte sample, whatever the main loop is at; a frame at 115,200 baud takes 270 ms. */
-#define RX_BYTES 4096
+/** What may come while the main loop is busy; a power of two. 4 KB hold the frame of a 3,072-byte sample: 270 ms at 115,200 baud. */
+#ifndef BOARD_UART_RX_BYTES
+#define BOARD_UART_RX_BYTES 4096
+#endif
 #define TX_BYTES 512
 
 #define DATA REGISTER32 (BOARD_UART + 0x00)
@@ -22,8 +24,8 @@
 #define INTERRUPTS REGISTER32 (BOARD_UART + 0x0c) /* written: cleared */
 #define BAUD_DIVIDER REGISTER32 (BOARD_UART + 0x10)
 
-static uint8_t rx_bytes [RX_BYTES], tx_bytes [TX_BYTES];
-static ring rx = { rx_bytes, RX_BYTES, 0, 0 }, tx = { tx_bytes, TX_BYTES, 0, 0 };
+static uint8_t rx_bytes [BOARD_UART_RX_BYTES], tx_bytes [TX_BYTES];
+static ring rx = { rx_bytes, BOARD_UART_RX_BYTES, 0, 0 }, tx = { tx_bytes, TX_BYTES, 0, 0 };
 
 void cmsdk_uart_start (void)
 {
