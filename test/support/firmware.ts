@@ -49,10 +49,14 @@ export async function testProgram(name: string, replaced: readonly (keyof typeof
     .map((file) => join(objects, file));
   const folder = mkdtempSync(join(BUILD, `${name}-`));
   const program = join(folder, name);
-  const includes = ["core", "boards", "kernels", "test"].map((path) => `-I${join(FIRMWARE, path)}`);
+  const mbedtls = "../build/third-party/mbedtls/include";
+  const includes = ["core", "boards", "kernels", "crypto", "test", mbedtls].map((path) => `-I${join(FIRMWARE, path)}`);
+  const defines = ["HEDGE_HEAP_BYTES=131072", "HEDGE_TLS=0", 'MBEDTLS_CONFIG_FILE="mbedtls_config.h"'].map(
+    (each) => `-D${each}`,
+  );
   const sanitizers = ["-fsanitize=address", "-fsanitize=undefined", "-fno-sanitize-recover=all"];
   const warnings = ["-Wall", "-Wextra", "-Werror"];
-  const language = ["-std=gnu11", "-g", "-O1", ...sanitizers, ...warnings, ...includes, "-DHEDGE_HEAP_BYTES=131072"];
+  const language = ["-std=gnu11", "-g", "-O1", ...sanitizers, ...warnings, ...includes, ...defines];
   const source = join(FIRMWARE, "test", `${name}.c`);
   await run("gcc", [...language, source, ...linked, "-o", program], { maxBuffer: 16 << 20 });
   return program;
