@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import { HedgeError } from "../errors.ts";
+import { parseLine } from "../link/line.ts";
 import { openConnection } from "../wire/connection.ts";
 import { LinkedDevice } from "./linked-device.ts";
 import type { SessionCounts } from "./session.ts";
@@ -32,37 +33,24 @@ export async function startGateway({ links, broker, log }: GatewayOptions): Prom
   if (twice !== undefined) {
     throw new HedgeError("usage", `The link ${twice} is given twice.`, "Give each link once.");
   }
+  for (const link of links) parseLine(link);
   await requireBroker(broker);
   const names = new Set<string>();
   const past: SessionCounts = { up: 0, down: 0, invalid: 0, dropped: 0 };
-  const devices: LinkedDevice[] = [];
-  const stop = async () => {
-    await Promise.all(devices.map((device) => device.stop()));
-  };
-  try {
-    for (const address of links) {
-      devices.push(
-        new LinkedDevice({
-          address,
-          broker,
-          claim: (name) => !names.has(name) && names.add(name) !== undefined,
-          release: (name) => names.delete(name),
-          onCounts: (counts) => add(past, counts),
-          log,
-        }),
-      );
-    }
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const devices = links.map((address) => {
+    const claim = (name: string) => !names.has(name) && names.add(name) !== undefined;
+    const release = (name: string) => void names.delete(name);
+    return new LinkedDevice({ address, broker, claim, release, onCounts: (counts) => add(past, counts), log });
+  });
   return {
     counts() {
       const all = { ...past };
       for (const { counts } of devices) if (counts !== undefined) add(all, counts);
       return all;
     },
-    stop,
+    async stop() {
+      await Promise.all(devices.map((device) => device.stop()));
+    },
   };
 }
 

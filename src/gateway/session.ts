@@ -67,6 +67,7 @@ export class Session {
   /** A frame from the device: anything. What is good goes to the broker; offloads only at once, for the device offers them again. */
   up(type: number, bytes: Uint8Array): void {
     const kind = UP.get(type);
+    if (kind === undefined) this.#refuse(`a frame of type ${type} from the device is not passed on`);
     if (kind === undefined || !this.#isGood(kind.check, bytes, "from the device")) return;
     const message = { topic: kind.topic(this.options.device), frame: Buffer.from(bytes) };
     if (type === FRAME_TYPES.offload && !this.#hasRoom) this.#drop("an offload");
@@ -159,10 +160,14 @@ export class Session {
       return true;
     } catch (error) {
       if (!(error instanceof HedgeError)) throw error;
-      this.counts.invalid++;
-      this.#complain(`a frame ${whence} is not passed on: ${error.message}`);
+      this.#refuse(`a frame ${whence} is not passed on: ${error.message}`);
       return false;
     }
+  }
+
+  #refuse(sentence: string): void {
+    this.counts.invalid++;
+    this.#complain(sentence);
   }
 
   #drop(what: string): void {

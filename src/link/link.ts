@@ -22,7 +22,7 @@ export interface LinkHandlers {
   readonly onHello?: (hello: Hello) => void;
   /** A line of the device's log, printable. */
   readonly onLog?: (line: string) => void;
-  /** The line was opened (no reason), or lost or not found (why). */
+  /** The line was opened (no reason), or lost or not found (why): each reason once until another comes. */
   readonly onLine?: (trouble: string | undefined) => void;
 }
 
@@ -57,6 +57,8 @@ export class Link {
   #heartbeat: NodeJS.Timeout | undefined;
   #reopen: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Why there is no line, as far as was said. */
+  #trouble: string | undefined;
 
   /** Begins to open the line. Throws a HedgeError (usage) for an address that is none. */
   constructor(private readonly options: LinkOptions) {
@@ -126,13 +128,16 @@ export class Link {
     this.#line = line;
     // Ends whatever the device has received of somebody before.
     line.write(Buffer.from([0]));
+    if (this.options.hasBroker) this.speakAsHost();
+    this.#trouble = undefined;
     this.options.onLine?.(undefined);
   }
 
   #lost(trouble: string): void {
     this.#line = undefined;
     if (this.#closed) return;
-    this.options.onLine?.(trouble);
+    if (trouble !== this.#trouble) this.options.onLine?.(trouble);
+    this.#trouble = trouble;
     this.#reopen = setTimeout(() => this.#open(), REOPEN_AFTER);
   }
 

@@ -5,7 +5,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectAsync, type MqttClient } from "mqtt";
+import { connectAsync } from "mqtt";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { startWorker } from "../../src/cloud/worker.ts";
@@ -16,7 +16,7 @@ import { encodeConfig } from "../../src/slot/device-config.ts";
 import { createImage } from "../../src/slot/image.ts";
 import { generateKey } from "../../src/slot/keys.ts";
 import { type DeviceEvent, EVENT_CODES } from "../../src/wire/device-frames.ts";
-import { FRAME_TYPES } from "../../src/wire/fields.ts";
+import { FRAME_TYPES, type FrameKind, kindOf } from "../../src/wire/fields.ts";
 import { commandTopic, eventTopic, resultTopic, statusTopic } from "../../src/wire/topics.ts";
 import { startMosquitto, type TestBroker } from "../support/brokers.ts";
 import { startHostBoard } from "../support/firmware.ts";
@@ -37,7 +37,14 @@ async function startBoard(id: string, transport: "uart" | "mqtt" = "uart"): Prom
   const folder = await mkdtemp(join(tmpdir(), "hedge-board-"));
   cleanups.push(() => rm(folder, { recursive: true }));
   const flash = join(folder, "flash.bin");
-  const config = { id, transport, broker: "127.0.0.1", signers: [key.point], retryFirstMs: 100, deadlineMs: 60_000 };
+  const config = {
+    id,
+    transport,
+    broker: "127.0.0.1",
+    signers: [Buffer.from(key.point)],
+    retryFirstMs: 100,
+    deadlineMs: 60_000,
+  };
   await writeFile(flash, encodeConfig(config, CONFIG_ROOM));
   const board = await startHostBoard(flash);
   cleanups.push(() => board.stop());
@@ -125,5 +132,108 @@ describe("a device behind the gateway", () => {
     expect(counts).toMatchObject({ samples: 31, exited: 1, offloaded: 30, answered: 30, unconfirmed: 0, invalid: 0 });
     expect(worker.counts.answered).toBe(30);
     expect(gateway.counts()).toMatchObject({ invalid: 0, dropped: 0 });
+  });
+
+  it("is offline while its line is cut, and comes back by itself", async () => {
+    const broker = await startBroker();
+    const board = await startBoard("porch");
+    await gatewayFor(broker, [board]);
+    const status = await watchStatus(broker);
+    await status.until("porch", "online");
+    for (let i = 0; i < 2; i++) {
+      board.cut();
+      await status.until("porch", "offline");
+      await status.until("porch", "online");
+      const { device } = await operate(broker, "porch");
+      expect((await device.describe()).board).toBe("host");
+    }
+  });
+
+  it("holds its samples while the broker is away, and has them answered when it is back", async () => {
+    const bundle = await tinyHybrid();
+    const broker = await startMosquitto();
+    const board = await startBoard("porch");
+    await gatewayFor(broker, [board]);
+    const { device } = await operate(broker, "porch");
+    await install(device, createImage(bundle, key, 1).bytes);
+    const samples = [unsureSample(3), unsureSample(4)];
+    const answers = Promise.all(samples.map((sample) => device.sample(new Uint8Array(sample.buffer))));
+    while ((await device.describe()).counts.offered < 2);
+    await broker.close();
+
+    const again = await startBroker(broker.port);
+    // The operator is back before there is anybody to answer.
+    const { counts } = await device.describe();
+    expect(counts).toMatchObject({ offloaded: 2, answered: 0, unconfirmed: 0 });
+    const worker = await startWorker({ broker: again.url, bundles: [bundle], name: "w", threads: 1, log });
+    cleanups.push(() => worker.stop());
+    expect((await answers).map(({ source, label }) => [source, label])).toEqual(
+      samples.map((sample) => ["cloud", tinyCloudLabel(sample)]),
+    );
+    expect((await device.describe()).counts).toMatchObject({ answered: 2, unconfirmed: 0, reconnects: 1 });
+  });
+
+  it("is left out when another has its name, and takes its place once that one is gone", async () => {
+    const broker = await startBroker();
+    const boards = [await startBoard("porch"), await startBoard("porch")] as const;
+    const heard = new Set<string>();
+    const listening = pino({}, { write: (line: string) => heard.add((JSON.parse(line) as { msg: string }).msg) });
+    const links = boards.map(({ link }) => link);
+    const gateway = await startGateway({ links, broker: broker.url, log: listening });
+    cleanups.push(() => gateway.stop());
+    const status = await watchStatus(broker);
+    await status.until("porch", "online");
+    const { device } = await operate(broker, "porch");
+    while (!heard.has("another link has a device named porch; this one is left out")) await device.describe();
+    // Whichever came first goes; the other one answers from then on.
+    for (const board of boards) {
+      board.target = undefined;
+      board.cut();
+      if (board === boards[0]) expect((await device.describe()).device).toBe("porch");
+    }
+    await status.until("porch", "offline");
+  });
+
+  it("with a network of its own is left to it", async () => {
+    const broker = await startBroker();
+    const board = await startBoard("wired", "mqtt");
+    const lines: string[] = [];
+    const noted = new Promise<void>((resolve) => {
+      const write = (line: string) => {
+        lines.push((JSON.parse(line) as { msg: string }).msg);
+        if (lines.at(-1)?.startsWith("wired has a network")) resolve();
+      };
+      void startGateway({ links: [board.link], broker: broker.url, log: pino({}, { write }) }).then((gateway) =>
+        cleanups.push(() => gateway.stop()),
+      );
+    });
+    const status = await watchStatus(broker);
+    await noted;
+    expect(status.heard).toEqual([]);
+  });
+
+  it("gets nothing that breaks the schema, and the broker gets nothing of that kind from it", async () => {
+    const broker = await startBroker();
+    const board = await startBoard("porch");
+    const gateway = await gatewayFor(broker, [board]);
+    const { client } = await watchStatus(broker);
+    const { device } = await operate(broker, "porch");
+    const before = await device.describe();
+    const first = new Promise<FrameKind | undefined>((resolve) => {
+      client.on("message", (topic, message) => topic === eventTopic("porch") && resolve(kindOf(message)));
+    });
+    await client.subscribeAsync(eventTopic("porch"), { qos: 1 });
+
+    const junk = [Buffer.alloc(0), Buffer.alloc(5000, 0x91), Buffer.from("hello"), Buffer.alloc(70_000, 1)];
+    for (const topic of [commandTopic("porch"), resultTopic("porch")]) {
+      for (const bytes of junk) await client.publishAsync(topic, bytes, { qos: 1 });
+    }
+    const types = [...Object.values(FRAME_TYPES), 20, 31];
+    board.inject(Buffer.concat(types.flatMap((type) => junk.slice(0, 3).map((bytes) => encodeLinkFrame(type, bytes)))));
+    // What is behind the junk shows that all of it was looked at.
+    const after = await device.describe();
+    expect(gateway.counts().invalid).toBe(2 * junk.length + 3 * types.length);
+    expect(after.counts.invalid).toBe(before.counts.invalid);
+    expect(await first).toBe("description");
   });
 });
