@@ -23,7 +23,7 @@ export class BoardLog {
 
   /** Tells of the lines so far, and of each that comes. */
   follow(listener: Listener): void {
-    this.lines.forEach((line) => listener(line));
+    for (const line of this.lines) listener(line);
     this.#listeners.add(listener);
   }
 

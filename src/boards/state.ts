@@ -29,10 +29,15 @@ export type RunningBoard = z.infer<typeof runningSchema>;
 /** Of the folder one works in. */
 const STATE = ".hedge";
 
+const aboutSchema = runningSchema.pick({ board: true, id: true });
+/** What a state folder is of, also while nothing runs. */
+export type About = z.infer<typeof aboutSchema>;
+
 /** Files of a state folder. */
 export interface StatePaths {
   readonly folder: string;
   readonly flash: string;
+  readonly about: string;
   readonly running: string;
   readonly qmp: string;
   readonly gdb: string;
@@ -45,6 +50,7 @@ export function statePaths(folder: string): StatePaths {
   return {
     folder,
     flash: at("flash.bin"),
+    about: at("device.json"),
     running: at("board.json"),
     qmp: at("qmp.sock"),
     gdb: at("gdb.sock"),
@@ -62,16 +68,20 @@ export function defaultFolder(name: string): string {
 export async function readRunning(folder: string): Promise<RunningBoard | undefined> {
   const paths = statePaths(folder);
   // A file that a killed process left tells nothing: QEMU's socket answers, or there is no QEMU.
-  if (!(await isListening(paths.qmp))) return undefined;
-  const text = await readFile(paths.running, "utf8").catch(() => undefined);
+  return (await isListening(paths.qmp)) ? read(paths.running, runningSchema) : undefined;
+}
+
+/** @returns undefined for a folder from which no board ran yet */
+export function readAbout(folder: string): Promise<About | undefined> {
+  return read(statePaths(folder).about, aboutSchema);
+}
+
+async function read<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  const text = await readFile(path, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const parsed = runningSchema.safeParse(parseJson(text));
+  const parsed = schema.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
-  throw new HedgeError(
-    "input",
-    `${paths.running} does not say how to reach its board.`,
-    `Stop the board (hedge board stop) and start it again.`,
-  );
+  throw new HedgeError("input", `${path} does not say what board it is of.`, "Remove it, and start the board again.");
 }
 
 /** The boards that run from folders in .hedge, by name. */
@@ -82,7 +92,10 @@ export async function runningBoards(): Promise<RunningBoard[]> {
 }
 
 export async function writeRunning(folder: string, running: RunningBoard): Promise<void> {
-  await writeWhole(statePaths(folder).running, `${JSON.stringify(running, null, 2)}\n`);
+  const paths = statePaths(folder);
+  const about: About = { board: running.board, id: running.id };
+  await writeWhole(paths.about, `${JSON.stringify(about)}\n`);
+  await writeWhole(paths.running, `${JSON.stringify(running, null, 2)}\n`);
 }
 
 export async function removeRunning(folder: string): Promise<void> {

@@ -14,6 +14,7 @@ import { register as data } from "./data.ts";
 import { register as demo } from "./demo.ts";
 import { register as evaluate } from "./eval.ts";
 import { register as exitCodes } from "./exit-codes.ts";
+import { register as flash } from "./flash.ts";
 import { register as gateway } from "./gateway.ts";
 import { register as inspect } from "./inspect.ts";
 import { register as keys } from "./keys.ts";
@@ -41,6 +42,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   demo,
   data,
   zoo,
+  flash,
   board,
   boards,
   exitCodes,
