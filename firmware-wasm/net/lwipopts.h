@@ -50,16 +50,16 @@
 #define MEM_ALIGNMENT __SIZEOF_POINTER__
 #define TCP_MSS (HEDGE_SMALL ? 536 : 1024)
 #define TCP_WND (4 * TCP_MSS)
-#define TCP_SND_BUF (2 * TCP_MSS)
+#define TCP_SND_BUF (HEDGE_SMALL ? 536 : 2048)
 #define TCP_SND_QUEUELEN 12
 #define TCP_OVERSIZE 128 /* small packets share a segment */
 #define TCP_QUEUE_OOSEQ 0
 /** For what is on its way out: TCP_SND_BUF with headers, a DHCP or DNS request. */
-#define MEM_SIZE (TCP_SND_BUF + 1280)
-/** For what comes in: one Ethernet frame and a spare buffer. lwIP's check wants a window's worth, for programs that let data lie. */
+#define MEM_SIZE (TCP_SND_BUF + (HEDGE_SMALL ? 900 : 1280))
+/** For what comes in: one segment in its frame and a spare buffer. lwIP's check wants a window's worth, for programs that let data lie. */
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1
 #define PBUF_POOL_BUFSIZE 256
-#define PBUF_POOL_SIZE 7
+#define PBUF_POOL_SIZE (HEDGE_SMALL ? 4 : 6)
 #define MEMP_NUM_PBUF 2
 #define MEMP_NUM_TCP_PCB 3 /* the connection, and two that are closing */
 #define MEMP_NUM_TCP_PCB_LISTEN 1
@@ -77,8 +77,8 @@
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) hedge_net_random ()
 
 /* MQTT. */
-/** A whole packet with the largest frame, and as much again as commands' acknowledgements may take meanwhile. */
-#define MQTT_OUTPUT_RINGBUF_SIZE (HEDGE_PAYLOAD_BYTES + 384)
+/** A whole packet with the largest frame, and beside it the acknowledgements of commands that come meanwhile. */
+#define MQTT_OUTPUT_RINGBUF_SIZE (HEDGE_PAYLOAD_BYTES + (HEDGE_SMALL ? 256 : 384))
 #define MQTT_VAR_HEADER_BUFFER_LEN 128
 #define MQTT_REQ_MAX_IN_FLIGHT 8
 #define MQTT_CYCLIC_TIMER_INTERVAL 1 /* s */

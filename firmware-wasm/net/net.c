@@ -17,7 +17,7 @@
 
 /** The largest frame that fits the MQTT client's buffer, packet header and the longest topic included. */
 #define LARGEST_FRAME (HEDGE_PAYLOAD_BYTES + HEDGE_OFFLOAD_OVERHEAD)
-_Static_assert (LARGEST_FRAME + 64 <= MQTT_OUTPUT_RINGBUF_SIZE - 128, "a packet fits, and acknowledgements beside it");
+_Static_assert (LARGEST_FRAME + 64 + 64 <= MQTT_OUTPUT_RINGBUF_SIZE, "a packet fits, and acknowledgements beside it");
 
 /* Milliseconds. */
 #define FIRST_WAIT 1000
@@ -315,7 +315,7 @@ static bool send (hedge_port * port, hedge_frame_type type, const uint8_t * fram
 
 hedge_port * hedge_net_port (void)
 {
-    static hedge_port port = { .ready = ready, .send = send };
+    static hedge_port port = { .ready = ready, .online = ready, .send = send };
     return & port;
 }
 
