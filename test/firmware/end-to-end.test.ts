@@ -1,0 +1,67 @@
+/**
+ * The shipped model on every emulated board, over Ethernet and over the UART with a gateway, through mosquitto and a worker: answers, exit
+ * decisions and payload bytes as wasm3 and onnxruntime have them on the host. The bench does it with more images.
+ */
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { compileFile } from "../../src/bundle/compile.ts";
+import { type CloudWorker, startWorker } from "../../src/cloud/worker.ts";
+import { type ExpectedRun, expectRun } from "../../src/explore/firmware/expected.ts";
+import { compareRun } from "../../src/explore/firmware/identity.ts";
+import { openLab } from "../../src/explore/firmware/lab.ts";
+import { readStripSamples } from "../../src/explore/strip.ts";
+import { buildBoards } from "../support/board-firmware.ts";
+import { startMosquitto, type TestBroker } from "../support/brokers.ts";
+
+const MODEL = "models/resnet20-12e6c-2bit/model.onnx";
+const IMAGES = "models/cifar10-test-500";
+const COUNT = 4;
+const PROFILES = ["portable", "native"] as const;
+
+const BOARDS = ["mps2-an385", "mps2-an386", "mps2-an505", "riscv-virt"];
+const WAYS = [
+  ...BOARDS.map((board) => [board, "uart"] as const),
+  ...BOARDS.slice(0, 3).map((board) => [board, "mqtt"] as const),
+];
+
+const runs = {} as Record<(typeof PROFILES)[number], ExpectedRun>;
+let broker: TestBroker;
+let worker: CloudWorker;
+
+beforeAll(async () => {
+  await buildBoards(BOARDS);
+  for (const kernels of PROFILES) {
+    const { bundle } = await compileFile(MODEL, { kernels });
+    const { images } = await readStripSamples(IMAGES, bundle.manifest, COUNT);
+    runs[kernels] = await expectRun(bundle, images);
+  }
+  broker = await startMosquitto();
+  const bundles = PROFILES.map((profile) => runs[profile].bundle);
+  worker = await startWorker({ broker: broker.url, bundles, name: "w", threads: 1, log: pino({ level: "silent" }) });
+});
+
+afterAll(async () => {
+  await worker?.stop();
+  await broker?.close();
+});
+
+it("has samples of both kinds", () => {
+  for (const { samples } of Object.values(runs))
+    expect(samples.filter(({ edge }) => edge.exited)).toHaveLength(COUNT / 2);
+});
+
+it.each(WAYS.flatMap(([board, transport]) => PROFILES.map((profile) => [board, transport, profile] as const)))(
+  "%s over %s, %s profile: as on the host",
+  async (board, transport, profile) => {
+    const { bundle } = runs[profile];
+    const lab = await openLab({ board, transport, bundle, broker: broker.url });
+    try {
+      expect(await compareRun(lab, broker.url, runs[profile], () => undefined)).toEqual([]);
+      const { model, resetCause, counts } = await lab.device.describe();
+      expect({ model, resetCause }).toMatchObject({ model: { digest: bundle.digest }, resetCause: "powerOn" });
+      expect(counts).toMatchObject({ samples: COUNT, exited: COUNT / 2, answered: COUNT / 2, invalid: 0, dropped: 0 });
+    } finally {
+      await lab.close();
+    }
+  },
+);
