@@ -119,7 +119,7 @@ bool hedge_read_command (const uint8_t * frame, uint32_t length, hedge_command *
     o_command->number = (uint32_t) hedge_unpack_uint (& io, UINT32_MAX);
     o_command->check = (uint32_t) hedge_unpack_uint (& io, UINT32_MAX);
     o_command->data = hedge_unpack_bytes (& io, 0, length, & o_command->data_bytes);
-    return hedge_unpacked (& io);
+    return hedge_unpacked (& io) && o_command->request != 0; /* 0 stands for what nobody asked */
 }
 
 bool hedge_read_request (const uint8_t * frame, uint32_t length, uint32_t * o_request, hedge_operation * o_operation)

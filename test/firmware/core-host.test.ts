@@ -11,7 +11,7 @@ import { compareRun } from "../../src/explore/firmware/identity.ts";
 import { readStripSamples } from "../../src/explore/strip.ts";
 import { startGateway } from "../../src/gateway/gateway.ts";
 import { RemoteDevice } from "../../src/remote/remote-device.ts";
-import { encodeConfig } from "../../src/slot/device-config.ts";
+import { type DeviceConfigInput, encodeConfig } from "../../src/slot/device-config.ts";
 import { createImage } from "../../src/slot/image.ts";
 import { generateKey } from "../../src/slot/keys.ts";
 import { type DeviceEvent, EVENT_CODES } from "../../src/wire/device-frames.ts";
@@ -29,11 +29,11 @@ afterEach(async () => {
 });
 
 /** A board with nothing but a configuration in its flash. */
-async function blankBoard(signers: Uint8Array[]) {
+async function blankBoard(signers: DeviceConfigInput["signers"]) {
   const folder = await mkdtemp(join(tmpdir(), "hedge-host-board-"));
   cleanups.push(() => rm(folder, { recursive: true }));
   const flash = join(folder, "flash.bin");
-  const config = { id: "porch", transport: "uart", signers, deadlineMs: 60_000 } as const;
+  const config: DeviceConfigInput = { id: "porch", transport: "uart", signers, deadlineMs: 60_000 };
   await writeFile(flash, encodeConfig(config, CONFIG_BYTES));
   const board = await startHostBoard(flash);
   cleanups.push(() => board.stop());
