@@ -44,6 +44,8 @@ const emulatorSchema = z.strictObject({
   /** Its -machine, and further arguments. */
   machine: text,
   arguments: z.array(text),
+  /** How it takes the firmware: -kernel, or a loader's device, for machines that give their kernel to parallel flash. */
+  program: z.enum(["kernel", "loader"]),
   /** The model of its network controller; none: the board speaks over its UART. */
   ethernet: text.optional(),
   /**

@@ -245,7 +245,7 @@ function startQemu(board: EmulatedBoard, options: QemuOptions): Qemu {
 }
 
 function qemuArguments(board: EmulatedBoard, { firmware, uartPort, icount }: QemuOptions): string[] {
-  const { machine, arguments: own, ethernet, flash } = board.emulator;
+  const { machine, arguments: own, program, ethernet, flash } = board.emulator;
   const backing =
     flash.kind === "ram"
       ? [
@@ -259,7 +259,10 @@ function qemuArguments(board: EmulatedBoard, { firmware, uartPort, icount }: Qem
   return [
     ...backing,
     ...own,
-    ...["-kernel", firmware, "-S", "-nodefaults", "-display", "none"],
+    ...(program === "kernel"
+      ? ["-kernel", firmware]
+      : ["-device", `loader,file=${firmware.replaceAll(",", ",,")},cpu-num=0`]),
+    ...["-S", "-nodefaults", "-display", "none"],
     ...socket("uart", `host=127.0.0.1,port=${uartPort},nodelay=on`),
     ...["-serial", "chardev:uart"],
     ...socket("qmp", "path=qmp.sock,server=on,wait=off"),
