@@ -73,6 +73,10 @@ codegen-deps: test-deps
 bench-codegen: codegen-deps build ## Count the emitted code's instructions on x86-64 and an emulated Cortex-M4, against C
 	node tools/bench/codegen/main.js
 
+.PHONY: bench-firmware
+bench-firmware: test-deps firmware build ## Measure the firmware on emulated boards: sizes, RAM, instructions, identity with the host
+	node tools/bench/firmware/main.js $(MODEL)
+
 .PHONY: performance
 performance: codegen-deps data ## Measure on all test images, and put the figures of both benches into docs/performance.md
 	@mkdir -p out
