@@ -19,7 +19,10 @@ const milliseconds = z.int().min(1).max(86_400_000);
 const port = z.int().min(1).max(65535);
 /** A name or an address; 64 bytes with the zero that ends it in C. */
 const host = z.string().regex(/^[A-Za-z0-9.:_-]{0,63}$/, "it is no host name or address of at most 63 characters");
-const blob = z.instanceof(Uint8Array).refine(({ length }) => length <= 4096, "it has more than 4096 bytes");
+const blob = z.custom<Uint8Array>(
+  (value) => value instanceof Uint8Array && value.length <= 4096,
+  "it is not at most 4096 bytes",
+);
 const point = blob.refine((bytes) => bytes.length === POINT_BYTES && bytes[0] === 4, "it is no public key of P-256");
 const empty = new Uint8Array();
 
