@@ -38,7 +38,7 @@ uint32_t board_ram_bytes (void) { return 4; }
 
 _Alignas (8) static uint8_t flash_bytes [FLASH_BYTES];
 
-static bool flash_erase (const hedge_flash * flash, uint32_t offset)
+static inline bool flash_erase (const hedge_flash * flash, uint32_t offset)
 {
     (void) flash;
     CHECK (offset % SECTOR == 0 && offset < FLASH_BYTES);
@@ -46,7 +46,7 @@ static bool flash_erase (const hedge_flash * flash, uint32_t offset)
     return true;
 }
 
-static bool flash_program (const hedge_flash * flash, uint32_t offset, const uint8_t * bytes, uint32_t length)
+static inline bool flash_program (const hedge_flash * flash, uint32_t offset, const uint8_t * bytes, uint32_t length)
 {
     CHECK (offset % flash->program_bytes == 0 && length % flash->program_bytes == 0 && offset + length <= FLASH_BYTES);
     for (uint32_t i = 0; i < length; ++i) flash_bytes [offset + i] &= bytes [i];
@@ -102,7 +102,7 @@ typedef struct { _Alignas (8) uint8_t bytes [SLOT_BYTES]; uint32_t length; } slo
 
 static const uint8_t signer [65] = { 4, 1, 2, 3 };
 
-static wasm_file read_wasm (const char * path)
+static inline wasm_file read_wasm (const char * path)
 {
     static uint8_t room [3] [4096];
     static uint32_t next;
@@ -114,7 +114,7 @@ static wasm_file read_wasm (const char * path)
     return wasm;
 }
 
-static slot_image make_image (wasm_file wasm, uint32_t counter, uint32_t flags)
+static inline slot_image make_image (wasm_file wasm, uint32_t counter, uint32_t flags)
 {
     static const uint8_t weights [3] = { 11, 22, 33 };
     slot_image image = { .length = 0 };
@@ -169,10 +169,10 @@ typedef struct {
     uint32_t count;
 } bench_port;
 
-static bool bench_ready (hedge_port * port) { return ((bench_port *) port->context)->is_ready; }
-static bool bench_online (hedge_port * port) { return ((bench_port *) port->context)->is_online; }
+static inline bool bench_ready (hedge_port * port) { return ((bench_port *) port->context)->is_ready; }
+static inline bool bench_online (hedge_port * port) { return ((bench_port *) port->context)->is_online; }
 
-static bool bench_send (hedge_port * port, hedge_frame_type type, const uint8_t * frame, uint32_t length)
+static inline bool bench_send (hedge_port * port, hedge_frame_type type, const uint8_t * frame, uint32_t length)
 {
     bench_port * to = port->context;
     CHECK (to->is_ready && length > 0 && length <= sizeof to->sent [0].bytes);
@@ -187,7 +187,7 @@ static bool bench_send (hedge_port * port, hedge_frame_type type, const uint8_t 
     return true;
 }
 
-static void open_port (bench_port * io)
+static inline void open_port (bench_port * io)
 {
     * io = (bench_port) {
         .port = { .ready = bench_ready, .online = bench_online, .send = bench_send, .context = io },
@@ -212,7 +212,7 @@ static bench_port net, uart;
 #define NOW 1800000000000u
 
 /** The device's next life, with what is in flash. */
-static void power_up (void)
+static inline void power_up (void)
 {
     const hedge_slot_limits limits = { HEDGE_HEAP_BYTES, HEDGE_HEAP_BYTES, HEDGE_INPUT_BYTES, HEDGE_PAYLOAD_BYTES };
     const hedge_trust trust = { .keys = { signer }, .count = 1 };
@@ -228,14 +228,14 @@ static void power_up (void)
     hedge_device_start (& device, & config, & boot, & net.port);
 }
 
-static void put_image (uint32_t slot, const slot_image * image)
+static inline void put_image (uint32_t slot, const slot_image * image)
 {
     memset (flash_bytes + slot * SLOT_BYTES, 0xFF, SLOT_BYTES);
     memcpy (flash_bytes + slot * SLOT_BYTES, image->bytes, image->length);
 }
 
 /** A device that runs a confirmed model, is connected, and knows the time. */
-static void start_with (const slot_image * image)
+static inline void start_with (const slot_image * image)
 {
     memset (flash_bytes, 0xFF, sizeof flash_bytes);
     put_image (0, image);
@@ -250,13 +250,13 @@ static void start_with (const slot_image * image)
 }
 
 /** Works until there is nothing to do at once. */
-static void settle (void)
+static inline void settle (void)
 {
     for (uint32_t i = 0; hedge_device_poll (& device); ++i) CHECK (i < 10000);
 }
 
 /** Lets time pass, a millisecond at a time. */
-static void pass (uint32_t milliseconds)
+static inline void pass (uint32_t milliseconds)
 {
     settle ();
     while (milliseconds--)
@@ -267,7 +267,7 @@ static void pass (uint32_t milliseconds)
 }
 
 /** Brings a frame in pieces of random sizes. */
-static void bring (bench_port * port, hedge_frame_type type, const uint8_t * frame, uint32_t length)
+static inline void bring (bench_port * port, hedge_frame_type type, const uint8_t * frame, uint32_t length)
 {
     if (! hedge_device_frame_begin (& device, & port->port, type, random_below (2) ? length : HEDGE_LENGTH_UNKNOWN)) return;
     for (uint32_t done = 0; done < length;)
@@ -279,7 +279,7 @@ static void bring (bench_port * port, hedge_frame_type type, const uint8_t * fra
     hedge_device_frame_end (& device, & port->port);
 }
 
-static uint32_t write_command (uint8_t * o_frame, uint32_t room, const hedge_command * command)
+static inline uint32_t write_command (uint8_t * o_frame, uint32_t room, const hedge_command * command)
 {
     hedge_packer io = { o_frame, o_frame + room, false };
     hedge_pack_array (& io, 7);
@@ -294,24 +294,24 @@ static uint32_t write_command (uint8_t * o_frame, uint32_t room, const hedge_com
     return (uint32_t) (io.at - o_frame);
 }
 
-static void ask (bench_port * port, const hedge_command * command)
+static inline void ask (bench_port * port, const hedge_command * command)
 {
     static uint8_t frame [2 * HEDGE_QUEUE_FRAME_BYTES];
     bring (port, HEDGE_FRAME_COMMAND, frame, write_command (frame, sizeof frame, command));
 }
 
-static void ask_for (bench_port * port, uint32_t request, hedge_operation operation)
+static inline void ask_for (bench_port * port, uint32_t request, hedge_operation operation)
 {
     ask (port, & (hedge_command) { .request = request, .operation = operation });
 }
 
-static void ask_sample (bench_port * port, uint32_t request, uint8_t behaviour, uint8_t label, uint8_t entropy)
+static inline void ask_sample (bench_port * port, uint32_t request, uint8_t behaviour, uint8_t label, uint8_t entropy)
 {
     const uint8_t input [4] = { behaviour, label, entropy, 77 };
     ask (port, & (hedge_command) { .request = request, .operation = HEDGE_SAMPLE, .data = input, .data_bytes = sizeof input });
 }
 
-static uint32_t write_result (uint8_t * o_frame, uint32_t room, const hedge_result * result)
+static inline uint32_t write_result (uint8_t * o_frame, uint32_t room, const hedge_result * result)
 {
     hedge_packer io = { o_frame, o_frame + room, false };
     hedge_pack_array (& io, 10);
@@ -329,7 +329,7 @@ static uint32_t write_result (uint8_t * o_frame, uint32_t room, const hedge_resu
     return (uint32_t) (io.at - o_frame);
 }
 
-static void answer_with (const hedge_result * result)
+static inline void answer_with (const hedge_result * result)
 {
     uint8_t frame [HEDGE_RESULT_LIMIT];
     bring (& net, HEDGE_FRAME_RESULT, frame, write_result (frame, sizeof frame, result));
@@ -337,7 +337,7 @@ static void answer_with (const hedge_result * result)
 
 /* What was sent, read back. */
 
-static hedge_unpacker open_sent (const sent_frame * sent, uint32_t items)
+static inline hedge_unpacker open_sent (const sent_frame * sent, uint32_t items)
 {
     hedge_unpacker io = { sent->bytes, sent->bytes + sent->length, false };
     hedge_unpack_array (& io, items);
@@ -346,27 +346,27 @@ static hedge_unpacker open_sent (const sent_frame * sent, uint32_t items)
     return io;
 }
 
-static uint32_t next_word (hedge_unpacker * io)
+static inline uint32_t next_word (hedge_unpacker * io)
 {
     return (uint32_t) hedge_unpack_uint (io, UINT32_MAX);
 }
 
 /** The first frame of a type at or behind `from`; NULL for none. */
-static const sent_frame * find_sent (const bench_port * port, hedge_frame_type type, uint32_t from)
+static inline const sent_frame * find_sent (const bench_port * port, hedge_frame_type type, uint32_t from)
 {
     for (uint32_t i = from; i < port->count; ++i)
         if (port->sent [i].type == type) return & port->sent [i];
     return NULL;
 }
 
-static uint32_t count_sent (const bench_port * port, hedge_frame_type type)
+static inline uint32_t count_sent (const bench_port * port, hedge_frame_type type)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < port->count; ++i) count += port->sent [i].type == type;
     return count;
 }
 
-static hedge_answer read_answer (const sent_frame * sent)
+static inline hedge_answer read_answer (const sent_frame * sent)
 {
     hedge_unpacker io = open_sent (sent, 10);
     hedge_answer answer;
@@ -382,7 +382,7 @@ static hedge_answer read_answer (const sent_frame * sent)
     return answer;
 }
 
-static hedge_event read_event (const sent_frame * sent)
+static inline hedge_event read_event (const sent_frame * sent)
 {
     hedge_unpacker io = open_sent (sent, 6);
     hedge_event event;
@@ -395,7 +395,7 @@ static hedge_event read_event (const sent_frame * sent)
     return event;
 }
 
-static hedge_offload read_offload (const sent_frame * sent, const uint8_t ** o_payload)
+static inline hedge_offload read_offload (const sent_frame * sent, const uint8_t ** o_payload)
 {
     hedge_unpacker io = open_sent (sent, 10);
     hedge_offload offload;
@@ -413,7 +413,7 @@ static hedge_offload read_offload (const sent_frame * sent, const uint8_t ** o_p
 }
 
 /** The answer to a request; fails when there is none, or more than one. */
-static hedge_answer answer_to (const bench_port * port, uint32_t request)
+static inline hedge_answer answer_to (const bench_port * port, uint32_t request)
 {
     hedge_answer found = { .request = 0 };
     uint32_t count = 0;
@@ -428,7 +428,7 @@ static hedge_answer answer_to (const bench_port * port, uint32_t request)
 }
 
 /** Whether an event with such a request and code was sent; `o_number` may be NULL. */
-static bool has_event (const bench_port * port, uint32_t request, uint32_t code, uint32_t * o_number)
+static inline bool has_event (const bench_port * port, uint32_t request, uint32_t code, uint32_t * o_number)
 {
     for (uint32_t i = 0; i < port->count; ++i)
     {

@@ -13,3 +13,11 @@ it("the device does with samples, results, commands and trials what it should", 
   const lines = await runProgram(program, modules());
   expect(lines.filter((line) => line.startsWith("ok "))).toHaveLength(30);
 });
+
+it("a device among noise, torn frames, time that jumps and ports that come and go keeps its books", async () => {
+  const program = await testProgram("device_fuzz", ["crypto", "link", "board"]);
+  const [line] = await runProgram(program, [...modules(), process.env.HEDGE_SEED ?? "1", "1000"]);
+  const [, accounted, frames] = line!.match(/^lives 1000 accounted (\d+) frames (\d+)$/)!;
+  expect(Number(accounted)).toBeGreaterThan(1000);
+  expect(Number(frames)).toBeGreaterThan(20_000);
+});
