@@ -1,0 +1,12 @@
+/** The device's lwIP for tests on a host: its broker lives in the same lwIP, behind the interface's loop, so there is more of everything. */
+#include "../../net/lwipopts.h"
+
+#undef MEM_SIZE
+#define MEM_SIZE 400000
+#undef MEMP_NUM_TCP_PCB
+#define MEMP_NUM_TCP_PCB 16
+#undef MEMP_NUM_TCP_SEG
+#define MEMP_NUM_TCP_SEG 256
+#undef PBUF_POOL_SIZE
+#define PBUF_POOL_SIZE 256
+#define LWIP_NETIF_LOOPBACK 1
