@@ -1,4 +1,7 @@
-/** The link over the board's UART; link.h says what is on the line. Incoming frames are decoded on the fly, outgoing ones wait in one buffer. */
+/**
+ * The link over the board's UART; link.h says what is on the line. Incoming frames are decoded on the fly. Outgoing ones wait in one buffer, but a
+ * large one is encoded from where it lies, as the UART takes its bytes.
+ */
 #include "link.h"
 
 #include <string.h>
@@ -10,10 +13,11 @@
 /** Bytes on the line for a content of so many: channel and CRC, a COBS code per 254 bytes and one more, the 0x00. */
 #define LINE_BYTES(content) ((content) + 5 + ((content) + 5) / 254 + 2)
 
-/** What waits for the UART: the largest frame has to fit. */
+/** Encoded bytes that may wait for the UART: small frames and lines of the log. */
 #ifndef HEDGE_LINK_TX_BYTES
-#define HEDGE_LINK_TX_BYTES (LINE_BYTES (HEDGE_PAYLOAD_BYTES + HEDGE_OFFLOAD_OVERHEAD) + 1)
+#define HEDGE_LINK_TX_BYTES 768
 #endif
+_Static_assert (HEDGE_LINK_TX_BYTES >= LINE_BYTES (HEDGE_SMALL_FRAME_LIMIT), "small frames fit");
 
 #define CRC_BYTES 4
 #define HOST_BYTES 9
@@ -42,13 +46,33 @@ static struct {
     uint32_t crc;
 } incoming;
 
+/** A frame on its way out: the bytes of channel, content and CRC in turn, in COBS blocks. */
+typedef struct {
+    const uint8_t * content;
+    uint32_t length, crc;
+    uint8_t channel;
+    enum { AT_CODE, IN_BLOCK, AT_END, OVER } state;
+    uint32_t at;   /* of channel, content and CRC taken as one */
+    uint32_t left; /* bytes of the block */
+    bool goes_on;  /* another block follows this one */
+    bool to_zero;  /* over a zero, which no block holds */
+} encoder;
+
 /** A ring of encoded bytes. */
 static struct {
     uint8_t bytes [HEDGE_LINK_TX_BYTES];
     uint32_t first, count;
 } outgoing;
 
+/** The large frame under way; it starts when the ring is empty, and then the ring waits for its end. */
 static struct {
+    encoder frame;
+    bool waits, runs;
+    uint8_t next; /* the byte that the UART has yet to take */
+} large;
+
+static struct {
+    hedge_port port;
     const hedge_config * config;
     bool is_network;
     bool hears_anyone;           /* a whole frame came lately */
@@ -60,68 +84,104 @@ static struct {
 
 /* Out. */
 
-static void put (uint32_t * io_at, uint8_t byte)
+static void start_encoder (encoder * o_frame, uint8_t channel, const uint8_t * content, uint32_t length)
 {
-    outgoing.bytes [* io_at] = byte;
-    * io_at = (* io_at + 1) % HEDGE_LINK_TX_BYTES;
+    const uint32_t crc = hedge_crc32 (hedge_crc32 (0, & channel, 1), content, length);
+    * o_frame = (encoder) { .content = content, .length = length, .crc = crc, .channel = channel };
 }
 
-/** A frame being encoded: where it goes on, and the code byte that its block waits for. */
-typedef struct {
-    uint32_t at, code_at;
-    uint8_t code;
-} cobs_writer;
-
-static void begin_block (cobs_writer * writer)
+static uint8_t plain_byte (const encoder * frame, uint32_t at)
 {
-    writer->code_at = writer->at;
-    writer->code = 1;
-    put (& writer->at, 0);
+    if (! at) return frame->channel;
+    return at <= frame->length ? frame->content [at - 1] : (uint8_t) (frame->crc >> 8 * (at - 1 - frame->length));
 }
 
-static void encode (cobs_writer * writer, const uint8_t * bytes, uint32_t length)
+/** The code of the block that begins here. */
+static uint8_t begin_block (encoder * io)
 {
-    for (uint32_t i = 0; i < length; ++i)
+    const uint32_t all = 1 + io->length + CRC_BYTES;
+    uint32_t run = 0;
+    while (run < 254 && io->at + run < all && plain_byte (io, io->at + run)) ++run;
+    io->left = run;
+    io->to_zero = run < 254 && io->at + run < all;
+    io->goes_on = io->to_zero || io->at + run < all;
+    return (uint8_t) (run + 1);
+}
+
+/** The next byte on the line. Not to be asked of a frame that is over. */
+static uint8_t next_byte (encoder * io)
+{
+    uint8_t byte = 0;
+    if (io->state == AT_END)
     {
-        if (bytes [i])
-        {
-            put (& writer->at, bytes [i]);
-            ++writer->code;
-        }
-        if (bytes [i] && writer->code < 0xFF) continue;
-        outgoing.bytes [writer->code_at] = writer->code;
-        begin_block (writer);
+        io->state = OVER;
+        return byte;
     }
+    if (io->state == AT_CODE) byte = begin_block (io);
+    else
+    {
+        byte = plain_byte (io, io->at++);
+        --io->left;
+    }
+    if (io->left) io->state = IN_BLOCK;
+    else
+    {
+        io->at += io->to_zero;
+        io->state = io->goes_on ? AT_CODE : AT_END;
+    }
+    return byte;
 }
 
 static bool send_frame (uint8_t channel, const uint8_t * content, uint32_t length)
 {
     if (length > HEDGE_LINK_TX_BYTES || LINE_BYTES (length) > HEDGE_LINK_TX_BYTES - outgoing.count) return false;
-    const uint32_t crc = hedge_crc32 (hedge_crc32 (0, & channel, 1), content, length);
-    const uint8_t check [CRC_BYTES] = { (uint8_t) crc, (uint8_t) (crc >> 8), (uint8_t) (crc >> 16), (uint8_t) (crc >> 24) };
-    const uint32_t start = (outgoing.first + outgoing.count) % HEDGE_LINK_TX_BYTES;
-    cobs_writer writer = { .at = start };
-    begin_block (& writer);
-    encode (& writer, & channel, 1);
-    encode (& writer, content, length);
-    encode (& writer, check, CRC_BYTES);
-    outgoing.bytes [writer.code_at] = writer.code;
-    put (& writer.at, 0);
-    outgoing.count += (writer.at + HEDGE_LINK_TX_BYTES - start) % HEDGE_LINK_TX_BYTES;
+    encoder frame;
+    for (start_encoder (& frame, channel, content, length); frame.state != OVER; ++outgoing.count)
+        outgoing.bytes [(outgoing.first + outgoing.count) % HEDGE_LINK_TX_BYTES] = next_byte (& frame);
     return true;
 }
 
-static void write_out (void)
+static bool send_large (uint8_t channel, const uint8_t * content, uint32_t length)
+{
+    if (large.waits || large.runs) return false;
+    start_encoder (& large.frame, channel, content, length);
+    large.waits = true;
+    return true;
+}
+
+/** False when the UART takes no more. */
+static bool write_ring (void)
 {
     while (outgoing.count)
     {
         const uint32_t to_end = HEDGE_LINK_TX_BYTES - outgoing.first;
         const uint32_t run = outgoing.count < to_end ? outgoing.count : to_end;
         const uint32_t taken = (uint32_t) board_uart_write (outgoing.bytes + outgoing.first, run);
-        if (! taken) return;
+        if (! taken) return false;
         outgoing.first = (outgoing.first + taken) % HEDGE_LINK_TX_BYTES;
         outgoing.count -= taken;
     }
+    return true;
+}
+
+static bool write_large (void)
+{
+    while (large.runs)
+    {
+        if (! board_uart_write (& large.next, 1)) return false;
+        if (large.frame.state == OVER) large.runs = false;
+        else large.next = next_byte (& large.frame);
+    }
+    return true;
+}
+
+static void write_out (void)
+{
+    if (! write_large () || ! write_ring () || ! large.waits) return;
+    large.waits = false;
+    large.runs = true;
+    large.next = next_byte (& large.frame);
+    if (write_large ()) write_ring ();
 }
 
 static void say_hello (void)
@@ -139,6 +199,8 @@ static void say_hello (void)
 static void report (void)
 {
     if ((! link.dropped && ! link.lost_lines) || board_millis () - link.report_at < REPORT_EVERY_MS) return;
+    // Not to be lost itself, and the counts with it.
+    if (LINE_BYTES (HEDGE_LOG_LINE) > HEDGE_LINK_TX_BYTES - outgoing.count) return;
     link.report_at = board_millis ();
     const unsigned dropped = link.dropped, lost = link.lost_lines;
     link.dropped = link.lost_lines = 0;
@@ -274,13 +336,12 @@ static bool is_online (hedge_port * port)
 static bool send_by_port (hedge_port * port, hedge_frame_type type, const uint8_t * frame, uint32_t length)
 {
     (void) port;
-    return send_frame ((uint8_t) type, frame, length);
+    return (LINE_BYTES (length) > HEDGE_LINK_TX_BYTES ? send_large : send_frame) ((uint8_t) type, frame, length);
 }
 
 hedge_port * hedge_link_port (void)
 {
-    static hedge_port port = { .ready = is_ready, .online = is_online, .send = send_by_port };
-    return & port;
+    return & link.port;
 }
 
 void hedge_link_log (const char * line, uint32_t length)
@@ -290,11 +351,12 @@ void hedge_link_log (const char * line, uint32_t length)
 
 bool hedge_link_idle (void)
 {
-    return ! outgoing.count;
+    return ! outgoing.count && ! large.waits && ! large.runs;
 }
 
 void hedge_link_start (const hedge_config * config)
 {
+    link.port = (hedge_port) { .ready = is_ready, .online = is_online, .send = send_by_port };
     link.config = config;
     link.is_network = config->transport == HEDGE_OVER_UART;
     link.hello_due = true;

@@ -32,6 +32,10 @@ void hedge_link_start (const hedge_config * config);
 /** Takes what came in, gives frames on to the device, says HELLO when it is time, and writes what waits. Never waits itself. */
 void hedge_link_poll (hedge_device * device);
 
+/**
+ * Frames beyond what small ones need are not copied, but read from where they lie until they are out. Their CRC is made first: one that is
+ * changed meanwhile is dropped by the host, as any damaged one.
+ */
 hedge_port * hedge_link_port (void);
 
 /** For hedge_log_sink: the line is written later, or dropped and counted when there is no room. */

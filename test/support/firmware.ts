@@ -47,6 +47,23 @@ export async function testProgram(name: string, replaced: readonly (keyof typeof
   const linked = readdirSync(objects, { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".o") && !without.some((part) => file.startsWith(part)))
     .map((file) => join(objects, file));
+  return compile(name, linked);
+}
+
+/**
+ * Builds firmware-wasm/test/NAME.c with some sources of the firmware alone, by their paths in firmware-wasm.
+ * @returns the program's path
+ */
+export async function unitProgram(name: string, sources: readonly string[]): Promise<string> {
+  mkdirSync(BUILD, { recursive: true });
+  return compile(
+    name,
+    sources.map((source) => join(FIRMWARE, source)),
+  );
+}
+
+/** Under the sanitizers, with the program's own warnings as errors. */
+async function compile(name: string, inputs: readonly string[]): Promise<string> {
   const folder = mkdtempSync(join(BUILD, `${name}-`));
   const program = join(folder, name);
   const mbedtls = "../build/third-party/mbedtls/include";
@@ -58,7 +75,7 @@ export async function testProgram(name: string, replaced: readonly (keyof typeof
   const warnings = ["-Wall", "-Wextra", "-Werror"];
   const language = ["-std=gnu11", "-g", "-O1", ...sanitizers, ...warnings, ...includes, ...defines];
   const source = join(FIRMWARE, "test", `${name}.c`);
-  await run("gcc", [...language, source, ...linked, "-o", program], { maxBuffer: 16 << 20 });
+  await run("gcc", [...language, source, ...inputs, "-o", program], { maxBuffer: 16 << 20 });
   return program;
 }
 
