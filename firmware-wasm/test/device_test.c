@@ -389,6 +389,40 @@ static void frames_from_two_ports_do_not_mix_and_torn_ones_vanish (void)
     CHECK_EQUAL (net.count, 1);
 }
 
+/** Frames of all lengths about those of the places, in one piece or many, write into one place and nowhere else. */
+static void a_frame_touches_only_its_place (void)
+{
+    static uint8_t frame [HEDGE_QUEUE_FRAME_BYTES + 20];
+    static const uint32_t sizes [] = { HEDGE_SMALL_COMMAND_BYTES, HEDGE_QUEUE_FRAME_BYTES };
+    memset (frame, 0x55, sizeof frame);
+    for (uint32_t i = 0; i < 2; ++i)
+        for (uint32_t length = sizes [i] - 10; length < sizes [i] + 20; ++length)
+            for (uint32_t pieces = 0; pieces < 2; ++pieces)
+            {
+                start ();
+                hedge_queue * queue = & device.queue;
+                memset (queue->large, 0xEE, sizeof queue->large);
+                memset (queue->small, 0xEE, sizeof queue->small);
+                if (pieces) bring (& uart, HEDGE_FRAME_COMMAND, frame, length);
+                else
+                {
+                    CHECK (hedge_device_frame_begin (& device, & uart.port, HEDGE_FRAME_COMMAND, HEDGE_LENGTH_UNKNOWN));
+                    hedge_device_frame_data (& device, & uart.port, frame, length);
+                    hedge_device_frame_end (& device, & uart.port);
+                }
+                settle ();
+                CHECK_EQUAL (uart.count, 1);
+                const bool small = length <= HEDGE_SMALL_COMMAND_BYTES;
+                const uint8_t * const smalls = queue->small [0], * const large = queue->large [0];
+                for (uint32_t at = 0; at < sizeof queue->small; ++at) CHECK_EQUAL (smalls [at], small && at < length ? 0x55 : 0xEE);
+                const uint32_t most = length <= HEDGE_QUEUE_FRAME_BYTES ? length : HEDGE_QUEUE_FRAME_BYTES;
+                uint32_t written = 0;
+                while (written < sizeof queue->large && large [written] == 0x55) ++written;
+                CHECK (small ? written == 0 : length <= HEDGE_QUEUE_FRAME_BYTES ? written == length : written <= most);
+                for (uint32_t at = written; at < sizeof queue->large; ++at) CHECK_EQUAL (large [at], 0xEE);
+            }
+}
+
 /** A port that is gone keeps its newest replies, and holds up nobody. */
 static void replies_wait_for_their_port (void)
 {
@@ -696,6 +730,7 @@ int main (int argc, char ** argv)
     TEST (edge_only_models_answer_every_sample);
     TEST (the_threshold_can_be_set);
     TEST (frames_from_two_ports_do_not_mix_and_torn_ones_vanish);
+    TEST (a_frame_touches_only_its_place);
     TEST (replies_wait_for_their_port);
     TEST (answers_to_a_slow_port_are_not_lost);
     TEST (the_description_tells_what_was_counted);
