@@ -253,10 +253,18 @@ static void advance (void)
     if (net.state > WAITING && net.state < READY && board_millis () - net.since >= CONNECT_LIMIT) net.failure = "the broker does not answer";
 }
 
+static void poll (void)
+{
+    hedge_ethernet_poll ();
+#if HEDGE_TLS
+    hedge_tls_poll ();
+#endif
+}
+
 void hedge_net_poll (void)
 {
     if (net.state == OFF) return;
-    hedge_ethernet_poll ();
+    poll ();
     if (! net.failure) advance ();
     if (net.failure)
     {
@@ -333,7 +341,7 @@ void hedge_net_stop (void)
     enum { OFFLINE, DISCONNECT, GONE } next = OFFLINE;
     while (net.state == READY && ! net.failure && board_millis () - since < GOODBYE_LIMIT)
     {
-        hedge_ethernet_poll ();
+        poll ();
         if (net.failure || ! client.conn) break;
         if (next == OFFLINE && publish_status ("offline")) next = DISCONNECT;
         if (! all_is_out ()) continue;
