@@ -1,7 +1,4 @@
 /** The firmware as a process, under ASan and UBSan: the shipped model installed, confirmed, and held to wasm3 and onnxruntime on the host. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, expect, it } from "vitest";
 import { compileFile } from "../../src/bundle/compile.ts";
@@ -11,16 +8,15 @@ import { compareRun } from "../../src/explore/firmware/identity.ts";
 import { readStripSamples } from "../../src/explore/strip.ts";
 import { startGateway } from "../../src/gateway/gateway.ts";
 import { RemoteDevice } from "../../src/remote/remote-device.ts";
-import { type DeviceConfigInput, encodeConfig } from "../../src/slot/device-config.ts";
+import type { DeviceConfigInput } from "../../src/slot/device-config.ts";
 import { createImage } from "../../src/slot/image.ts";
 import { generateKey } from "../../src/slot/keys.ts";
-import { type DeviceEvent, EVENT_CODES } from "../../src/wire/device-frames.ts";
+import { EVENT_CODES } from "../../src/wire/device-frames.ts";
 import { BROKERS } from "../support/brokers.ts";
-import { startHostBoard } from "../support/firmware.ts";
+import { flashWith, operate, startHostBoard } from "../support/host-device.ts";
 
 const MODEL = "models/resnet20-12e6c-2bit/model.onnx";
 const IMAGES = "models/cifar10-test-500";
-const CONFIG_BYTES = 16 << 10;
 const log = pino({ level: "silent" });
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -30,32 +26,11 @@ afterEach(async () => {
 
 /** A board with nothing but a configuration in its flash. */
 async function blankBoard(signers: DeviceConfigInput["signers"]) {
-  const folder = await mkdtemp(join(tmpdir(), "hedge-host-board-"));
-  cleanups.push(() => rm(folder, { recursive: true }));
-  const flash = join(folder, "flash.bin");
-  const config: DeviceConfigInput = { id: "porch", transport: "uart", signers, deadlineMs: 60_000 };
-  await writeFile(flash, encodeConfig(config, CONFIG_BYTES));
-  const board = await startHostBoard(flash);
+  const flash = await flashWith({ id: "porch", transport: "uart", signers, deadlineMs: 60_000 });
+  cleanups.push(flash.remove);
+  const board = await startHostBoard(flash.path);
   cleanups.push(() => board.stop());
   return board;
-}
-
-/** A device at the end of a link, and the events that it sends, each of which can be waited for. */
-async function operate(link: string) {
-  const events: DeviceEvent[] = [];
-  let wake = () => {};
-  const onEvent = (event: DeviceEvent) => {
-    events.push(event);
-    wake();
-  };
-  const device = await RemoteDevice.overLink(link, { onEvent });
-  async function until(code: number, number: number): Promise<void> {
-    while (!events.some((event) => event.code === code && event.number === number))
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-  }
-  return { device, until };
 }
 
 it.each(["portable", "native"] as const)("a %s module answers as the host does, over a gateway", async (kernels) => {
