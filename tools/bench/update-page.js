@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 const BENCHES = {
   bench: { last: /^figure eval\./, tabled: /^figure wasm3\.ir_per_mac\./ },
   codegen: { last: /^figure estimate\./, tabled: /^figure (arm|x86)\./ },
+  firmware: { last: /^figure fw\.identical/ },
 };
 
 const [output, page, mark = "bench"] = process.argv.slice(2);
@@ -18,7 +19,7 @@ if (!output || !page || !Object.hasOwn(BENCHES, mark)) {
 const lines = readFileSync(output, "utf8")
   .trim()
   .split("\n")
-  .filter((line) => !BENCHES[mark].tabled.test(line));
+  .filter((line) => !BENCHES[mark].tabled?.test(line));
 if (!lines.some((line) => BENCHES[mark].last.test(line))) {
   console.error(`${output} lacks the last figures: the bench did not end well.`);
   process.exit(1);

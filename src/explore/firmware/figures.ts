@@ -17,6 +17,7 @@ import { countDifferences } from "./identical.ts";
 import { imageSize } from "./image-size.ts";
 import { countNetwork, layerTable } from "./layer-table.ts";
 import { countLevers } from "./levers.ts";
+import { cutPower } from "./power-cuts.ts";
 
 export interface FirmwareBenchOptions {
   /** The model's file (.onnx). */
@@ -36,6 +37,8 @@ export interface FirmwareBenchOptions {
 const REFERENCE = "mps2-an386";
 /** Images whose instructions are counted in the firmware: an inference's work hardly depends on them. */
 const COUNTED = 3;
+const POWER_CUT_RUNS = 2000;
+const POWER_CUT_SEED = 1;
 
 /** @throws HedgeErrors: usage when the firmware, mosquitto, QEMU or a compiler is missing; internal when builds of one plan disagree */
 export async function firmwareFigures(options: FirmwareBenchOptions): Promise<void> {
@@ -67,6 +70,11 @@ export async function firmwareFigures(options: FirmwareBenchOptions): Promise<vo
       report(name, 0, 0);
       print(`${name.padEnd(34)} ${instructions.toLocaleString("en").padStart(12)} ${String(flashBytes).padStart(16)}`);
     });
+
+    report("power cuts", 0, 0);
+    const cuts = await cutPower(POWER_CUT_RUNS, POWER_CUT_SEED);
+    for (const line of cuts.lines) print(`power cuts: ${line}`);
+    figure("fw.powercut.bricks", cuts.bricks, "devices");
 
     const differences = await countDifferences({ ...options, bundles });
     figure("fw.identical", differences === 0 ? 1 : 0, "bool");
