@@ -5,16 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef HEDGE_CRYPTO_POOL_BYTES
 /**
- * All memory that mbedtls ever gets, in bytes. Verifying a signature takes 3,4xx of it on a 32-bit machine; a TLS connection far more, and
- * its build sets the size.
+ * Gives mbedtls a pool of so many bytes, for good: where there is TLS, which needs memory beyond a call. Whoever calls mbedtls by himself
+ * calls this before; more than once does no harm. Elsewhere a signature takes its memory from the stack, see crypto.c.
  */
-#ifndef HEDGE_CRYPTO_POOL_BYTES
-#define HEDGE_CRYPTO_POOL_BYTES (sizeof (void *) == 4 ? 4096 : 6144)
-#endif
-
-/** Gives mbedtls its pool. Whoever calls mbedtls by himself calls this before; more than once does no harm. */
 void hedge_crypto_start (void);
+#endif
 
 void hedge_sha256 (const uint8_t * bytes, uint32_t length, uint8_t o_digest [32]);
 /** ECDSA P-256 over a SHA-256: `key` an uncompressed point (65 bytes), `signature` r and s (64 bytes, big-endian). */
