@@ -23,7 +23,7 @@ const INSTRUCTIONS_PER_MICROSECOND = 1000;
 /** Nothing exits. */
 const NEVER = 0;
 
-/** Runs the images on mps2-an386 over its Ethernet, with mosquitto and a worker behind it. */
+/** Runs the images on mps2-an386 over its Ethernet, with a broker and a worker behind it. */
 export async function boardCost({ variant, bundle, images, broker }: BoardCostOptions): Promise<BoardCost> {
   const lab = await openLab({ board: "mps2-an386", variant, transport: "mqtt", bundle, broker, icount: true });
   try {

@@ -21,6 +21,18 @@ export interface IdentityOptions {
   readonly report: Report;
 }
 
+interface Way {
+  readonly board: string;
+  readonly transport: "uart" | "mqtt";
+}
+
+/** Boards that run at the same time. */
+const AT_ONCE = 2;
+/** Milliseconds: longer than a worker takes on a busy machine. */
+const DEADLINE = 60_000;
+/** Differences of a run that are printed. */
+const SHOWN = 5;
+
 /** @returns how many answers, decisions and payloads differ, or frames are lost; 0 when all is as on the host */
 export async function countDifferences(options: IdentityOptions): Promise<number> {
   const { print, report } = options;
@@ -32,19 +44,22 @@ export async function countDifferences(options: IdentityOptions): Promise<number
     const exits = run.samples.filter(({ edge }) => edge.exited).length;
     const broker = await startMosquitto();
     const worker = await startWorkerProcess(options.hedge, folder, broker.url);
-    try {
-      for (const [board, transport] of waysOfBoards()) {
-        const where = `${board}, ${transport}, ${profile}`;
-        const lab = await openLab({ board, transport, bundle, broker: broker.url });
-        try {
-          const found = await compareRun(lab, broker.url, run, (done, total) => report(where, done, total));
-          print(`${where}: ${images.length} images, ${exits} exit: ${found.length} differences`);
-          for (const difference of found.slice(0, 5)) print(`  ${difference}`);
-          differences += found.length;
-        } finally {
-          await lab.close();
-        }
+    const compare = async ({ board, transport }: Way): Promise<void> => {
+      const where = `${board}, ${transport}, ${profile}`;
+      const config = { deadlineMs: DEADLINE };
+      const lab = await openLab({ board, transport, bundle, broker: broker.url, id: `${board}-${transport}`, config });
+      try {
+        const found = await compareRun(lab, broker.url, run, (done, total) => report(where, done, total));
+        print(`${where}: ${images.length} images, ${exits} exit: ${found.length} differences`);
+        for (const difference of found.slice(0, SHOWN)) print(`  ${difference}`);
+        differences += found.length;
+      } finally {
+        await lab.close();
       }
+    };
+    try {
+      const ways = waysOfBoards().values();
+      await Promise.all(Array.from({ length: AT_ONCE }, () => inTurn(ways, compare)));
     } finally {
       await worker.kill();
       await broker.close();
@@ -53,11 +68,16 @@ export async function countDifferences(options: IdentityOptions): Promise<number
   return differences;
 }
 
+/** Takes what is left of the items, one after another. */
+async function inTurn<T>(items: Iterator<T>, work: (item: T) => Promise<void>): Promise<void> {
+  for (let next = items.next(); !next.done; next = items.next()) await work(next.value);
+}
+
 /** Each emulated board that the firmware is for, by each way that it has to a broker. */
-function waysOfBoards(): (readonly [board: string, transport: "uart" | "mqtt"])[] {
+function waysOfBoards(): Way[] {
   const boards = knownBoards().filter(({ emulator, slots }) => emulator && slots);
-  return boards.flatMap(({ name, emulator }) => [
-    [name, "uart"] as const,
-    ...(emulator?.ethernet === undefined ? [] : [[name, "mqtt"] as const]),
+  return boards.flatMap(({ name: board, emulator }): Way[] => [
+    { board, transport: "uart" },
+    ...(emulator?.ethernet === undefined ? [] : [{ board, transport: "mqtt" } as const]),
   ]);
 }
