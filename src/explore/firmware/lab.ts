@@ -8,13 +8,14 @@ import { findBoard } from "../../boards/boards.ts";
 import { Emulator } from "../../boards/emulator.ts";
 import { requireEmulated } from "../../boards/flash-file.ts";
 import type { DeviceSettings } from "../../boards/provision.ts";
+import { slotBytes } from "../../boards/slot-area.ts";
 import type { Variant } from "../../boards/state.ts";
 import type { Bundle } from "../../bundle/bundle.ts";
 import { startGateway } from "../../gateway/gateway.ts";
 import { RemoteDevice } from "../../remote/remote-device.ts";
 import { createImage } from "../../slot/image.ts";
 import { generateKey, type SigningKey } from "../../slot/keys.ts";
-import type { DeviceEvent } from "../../wire/device-frames.ts";
+import { EventLog } from "./event-log.ts";
 
 export interface LabOptions {
   /** A board's name. */
@@ -27,6 +28,10 @@ export interface LabOptions {
   readonly bundle: Bundle;
   /** How the board gets to the broker: by its Ethernet, or by its UART and a gateway. */
   readonly transport: "mqtt" | "uart";
+  /** False for who brings a gateway along. Default true. */
+  readonly gateway?: boolean;
+  /** How `device` gets to the board. Default: as the board gets to the broker. */
+  readonly operator?: "mqtt" | "uart";
   /** `mqtt://127.0.0.1:port`. */
   readonly broker: string;
   /** Its name at the broker. Default: the board's. */
@@ -42,10 +47,9 @@ export interface Lab {
   readonly emulator: Emulator;
   /** What it logged since its start. */
   readonly log: BoardLog;
-  /** Over MQTT for boards that have it, over their UART for others. */
   readonly device: RemoteDevice;
   /** What `device` heard, in order. */
-  readonly events: readonly DeviceEvent[];
+  readonly events: EventLog;
   /** Whose models it takes. */
   readonly signer: SigningKey;
   close(): Promise<void>;
@@ -56,10 +60,11 @@ export const FIRST_COUNTER = 1;
 
 /** @throws HedgeErrors: input (no firmware, no QEMU), network (no broker, a board that does not answer) */
 export async function openLab(options: LabOptions): Promise<Lab> {
-  const { transport, broker, variant, firmware, icount, id = options.board } = options;
+  const { transport, broker, variant, firmware, icount, id = options.board, operator = transport } = options;
   const board = requireEmulated(await findBoard(options.board));
   const signer = generateKey();
-  const events: DeviceEvent[] = [];
+  const model = createImage(options.bundle, signer, FIRST_COUNTER);
+  const events = new EventLog();
   const closers: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
@@ -70,30 +75,22 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     const emulator = await Emulator.start(board, {
       ...{ folder, id, variant, firmware, icount },
       device: { transport, broker, signers: [signer.point], ...options.config },
-      prepare: (area) => area.set(createImage(options.bundle, signer, FIRST_COUNTER).bytes, board.slots.offsets[0]),
+      prepare: (area) => area.set(slotBytes(model, board.slots, true), board.slots.offsets[0]),
     });
     closers.push(() => emulator.stop());
-    if (transport === "uart") {
+    if (transport === "uart" && options.gateway !== false) {
       const gateway = await startGateway({ links: [emulator.uart], broker, log: pino({ level: "silent" }) });
       closers.push(() => gateway.stop());
     }
-    const device = await connectLab(options, emulator, (event) => events.push(event));
+    const onEvent = events.push.bind(events);
+    const device =
+      operator === "mqtt"
+        ? await RemoteDevice.overMqtt(broker, id, { onEvent })
+        : await RemoteDevice.overLink(emulator.uart, { onEvent });
     closers.push(() => device.close());
-    // The first model is on trial like any other.
-    await device.confirm();
     return { id, emulator, log: emulator.log, device, events, signer, close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-function connectLab(
-  { transport, broker, id, board }: LabOptions,
-  emulator: Emulator,
-  onEvent: (event: DeviceEvent) => void,
-): Promise<RemoteDevice> {
-  return transport === "mqtt"
-    ? RemoteDevice.overMqtt(broker, id ?? board, { onEvent })
-    : RemoteDevice.overLink(emulator.uart, { onEvent });
 }
