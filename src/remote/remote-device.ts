@@ -69,7 +69,9 @@ interface Waiting {
 
 /** Of a chunk: every device's queue holds it; a multiple of what flash is programmed by. */
 const CHUNK_BYTES = 1024;
-const CONNECT: Patience = { again: 200, total: 10_000 };
+/** Milliseconds between the first attempts to reach a device, and until they are given up. */
+const CONNECT_AGAIN = 200;
+const CONNECT_WITHIN = 10_000;
 const QUICK: Patience = { again: 2_000, total: 15_000 };
 /** A slot is erased, or checked, before the device replies. */
 const SLOW: Patience = { again: 5_000, total: 60_000 };
@@ -100,18 +102,29 @@ export class RemoteDevice {
     this.#name = name;
   }
 
-  /** Resolves once the device replies. Throws HedgeErrors: usage (the address), network (it does not reply within seconds). */
-  static async overLink(address: string, handlers: RemoteHandlers = {}): Promise<RemoteDevice> {
+  /**
+   * Resolves once the device replies. Throws HedgeErrors: usage (the address), network (it does not reply `within` so many milliseconds).
+   */
+  static async overLink(
+    address: string,
+    handlers: RemoteHandlers = {},
+    within = CONNECT_WITHIN,
+  ): Promise<RemoteDevice> {
     const device = new RemoteDevice("The device", handlers);
     device.#transport = linkTransport(address, device.#transportHandlers());
-    return device.#connected();
+    return device.#connected(within);
   }
 
   /** The same over MQTT; network also when there is no broker. */
-  static async overMqtt(broker: string, id: string, handlers: RemoteHandlers = {}): Promise<RemoteDevice> {
+  static async overMqtt(
+    broker: string,
+    id: string,
+    handlers: RemoteHandlers = {},
+    within = CONNECT_WITHIN,
+  ): Promise<RemoteDevice> {
     const device = new RemoteDevice(id, handlers);
     device.#transport = await mqttTransport(broker, id, device.#transportHandlers());
-    return device.#connected();
+    return device.#connected(within);
   }
 
   /** Its name. */
@@ -189,9 +202,9 @@ export class RemoteDevice {
     for (const [request, { settle }] of this.#waiting) settle({ refusal: { request, ...CLOSED } });
   }
 
-  async #connected(): Promise<RemoteDevice> {
+  async #connected(total: number): Promise<RemoteDevice> {
     try {
-      this.#name = (await this.#ask("describe", "description", CONNECT)).device;
+      this.#name = (await this.#ask("describe", "description", { again: CONNECT_AGAIN, total })).device;
       return this;
     } catch (error) {
       await this.#transport.close();
