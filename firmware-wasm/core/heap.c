@@ -21,6 +21,8 @@ _Static_assert (HEDGE_HEAP_BYTES % 8 == 0 && HEDGE_HEAP_BYTES >= 64, "headers ar
 static bool ready;
 static uint32_t peak;
 
+void (* hedge_heap_exhausted) (void);
+
 /** A block's bytes, header included; its lowest bit says whether it is used. */
 static uint32_t * header_of (uint8_t * block)
 {
@@ -37,7 +39,7 @@ static bool is_used (uint8_t * block)
     return * header_of (block) & USED;
 }
 
-static void set_up (void)
+void hedge_heap_reset (void)
 {
     * header_of (FIRST) = (uint32_t) (LAST - FIRST);
     * header_of (LAST) = USED;
@@ -73,13 +75,17 @@ static uint32_t block_bytes (size_t content)
     return ((uint32_t) content + HEADER_BYTES + 7) & ~ 7u;
 }
 
+static void * refuse (void)
+{
+    if (hedge_heap_exhausted) hedge_heap_exhausted ();
+    return NULL;
+}
+
 void * hedge_heap_calloc (size_t count, size_t bytes)
 {
-    if (! ready) set_up ();
-    if (bytes && count > HEDGE_HEAP_BYTES / bytes) return NULL;
-    const uint32_t size = block_bytes (count * bytes);
-    if (size == 0) return NULL;
-    for (uint8_t * block = FIRST; block < LAST; block += size_of (block))
+    if (! ready) hedge_heap_reset ();
+    const uint32_t size = bytes && count > HEDGE_HEAP_BYTES / bytes ? 0 : block_bytes (count * bytes);
+    for (uint8_t * block = FIRST; size && block < LAST; block += size_of (block))
     {
         if (is_used (block)) continue;
         join (block);
@@ -87,14 +93,14 @@ void * hedge_heap_calloc (size_t count, size_t bytes)
         claim (block, size);
         return memset (block + HEADER_BYTES, 0, size - HEADER_BYTES);
     }
-    return NULL;
+    return refuse ();
 }
 
 void * hedge_heap_realloc (void * io_block, size_t bytes)
 {
     if (! io_block) return hedge_heap_calloc (1, bytes);
     const uint32_t size = block_bytes (bytes);
-    if (size == 0) return NULL;
+    if (size == 0) return refuse ();
     uint8_t * block = (uint8_t *) io_block - HEADER_BYTES;
     const uint32_t before = size_of (block);
     * header_of (block) = before;

@@ -19,6 +19,14 @@ void * hedge_heap_calloc (size_t count, size_t bytes);
 void * hedge_heap_realloc (void * block, size_t bytes);
 void hedge_heap_free (void * block);
 
+/** Everything is free. */
+void hedge_heap_reset (void);
+/**
+ * Called when there is no room, instead of returning NULL; it does not return. NULL for none. wasm3 does not survive each of its allocations
+ * failing, so that whoever lets it allocate leaves it by this way, and resets the arena.
+ */
+extern void (* hedge_heap_exhausted) (void);
+
 /** The most bytes of the arena that were needed, counted to the end of the last block. */
 uint32_t hedge_heap_peak (void);
 

@@ -1,8 +1,10 @@
 /** Runs modules as docs/architecture.md describes their interface; everything about wasm3 is here. */
 #include "model.h"
 
+#include <setjmp.h>
 #include <string.h>
 
+#include "heap.h"
 #include "hedge_kernels.h"
 #include "m3_env.h"
 #include "wasm3.h"
@@ -81,40 +83,43 @@ static M3Result check_addresses (const hedge_model * model)
 static M3Result load (hedge_model * io_model)
 {
     const hedge_slot_header * header = io_model->header;
-    io_model->environment = m3_NewEnvironment ();
-    if (! io_model->environment) return m3Err_mallocFailed;
-    io_model->runtime = m3_NewRuntime (io_model->environment, header->stack_bytes, NULL);
-    if (! io_model->runtime) return m3Err_mallocFailed;
+    IM3Environment environment = m3_NewEnvironment ();
+    io_model->runtime = m3_NewRuntime (environment, header->stack_bytes, NULL);
     io_model->runtime->memoryLimit = header->memory_bytes;
 
     IM3Module module;
-    M3Result result = m3_ParseModule (io_model->environment, & module, hedge_slot_wasm (header), header->wasm_bytes);
-    if (result) return result;
-    result = m3_LoadModule (io_model->runtime, module);
-    if (result)
-    {
-        m3_FreeModule (module);
-        return result;
-    }
-    result = link_imports (module, header);
+    M3Result result = m3_ParseModule (environment, & module, hedge_slot_wasm (header), header->wasm_bytes);
+    if (! result) result = m3_LoadModule (io_model->runtime, module);
+    if (! result) result = link_imports (module, header);
     if (! result) result = m3_CompileModule (module);
     if (! result) result = find_step (io_model);
     if (! result) result = check_addresses (io_model);
     return result;
 }
 
+static jmp_buf out_of_memory;
+
+static void leave_wasm3 (void)
+{
+    longjmp (out_of_memory, 1);
+}
+
 const char * hedge_model_load (hedge_model * o_model, const hedge_slot_header * header)
 {
     * o_model = (hedge_model) { .header = header };
-    const M3Result result = load (o_model);
-    if (result) hedge_model_unload (o_model);
-    return result;
+    hedge_heap_exhausted = leave_wasm3;
+    const char * flaw;
+    if (setjmp (out_of_memory)) flaw = "it needs more memory than the arena has";
+    else flaw = load (o_model);
+    hedge_heap_exhausted = NULL;
+    if (flaw) hedge_model_unload (o_model);
+    return flaw;
 }
 
 void hedge_model_unload (hedge_model * model)
 {
-    if (model->runtime) m3_FreeRuntime (model->runtime);
-    if (model->environment) m3_FreeEnvironment (model->environment);
+    /* All that wasm3 has of it lies in the arena. */
+    hedge_heap_reset ();
     * model = (hedge_model) { .header = NULL };
 }
 

@@ -7,13 +7,15 @@
 
 typedef struct {
     const hedge_slot_header * header;
-    struct M3Environment * environment;
     struct M3Runtime * runtime;
     struct M3Function * step;
     uint32_t next_step;
 } hedge_model;
 
-/** Parses the module in place, links its imports and compiles it, in the arena of heap.h. The slot must have been checked. NULL, or what is wrong. */
+/**
+ * Parses the module in place, links its imports and compiles it, in the arena of heap.h, which one model has to itself. The slot must have been
+ * checked. NULL, or what is wrong.
+ */
 const char * hedge_model_load (hedge_model * o_model, const hedge_slot_header * header);
 void hedge_model_unload (hedge_model * model);
 

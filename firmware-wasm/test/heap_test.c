@@ -73,6 +73,9 @@ static void comes_back_whole (void)
     CHECK (empty);
     hedge_heap_free (empty);
     hedge_heap_free (NULL);
+    CHECK (hedge_heap_calloc (1, HEDGE_HEAP_BYTES / 2) && ! hedge_heap_calloc (1, HEDGE_HEAP_BYTES / 2));
+    hedge_heap_reset ();
+    CHECK (hedge_heap_calloc (1, HEDGE_HEAP_BYTES - 12));
 }
 
 static void counts_its_high_water (void)

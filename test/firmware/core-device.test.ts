@@ -8,6 +8,12 @@ import { probeModules } from "../support/probe.ts";
 
 const modules = () => probeModules(mkdtempSync(join(tmpdir(), "hedge-probe-")));
 
+it("modules run in wasm3's arena, or are refused", async () => {
+  const program = await testProgram("model_test", ["crypto", "link", "board"]);
+  const lines = await runProgram(program, modules());
+  expect(lines.filter((line) => line.startsWith("ok "))).toHaveLength(4);
+});
+
 it("the device does with samples, results, commands and trials what it should", async () => {
   const program = await testProgram("device_test", ["crypto", "link", "board"]);
   const lines = await runProgram(program, modules());
