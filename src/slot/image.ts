@@ -61,7 +61,12 @@ export function createImage(bundle: Bundle, key: SigningKey, counter: number): S
     bodySha256: sha256Hex(body),
   };
   const flaw = flawOf(header);
-  if (flaw) throw new HedgeError("input", `${manifest.name} ${flaw}: no device takes it.`, "Compile a smaller model.");
+  if (flaw)
+    throw new HedgeError(
+      "input",
+      `${manifest.name} ${flaw}: no device takes it.`,
+      "Compile the model again, or a smaller one.",
+    );
   const signed = encodeHeader(header);
   const signature = sign("sha256", signed, { key: key.secret, dsaEncoding: ENCODING });
   return { header, bytes: Buffer.concat([signed, signature, body]) };

@@ -3,7 +3,7 @@
  * name them by the start of their hash.
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { open } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { HedgeError } from "../errors.ts";
 import { readCapped } from "../files.ts";
 
@@ -56,10 +56,14 @@ export async function readPublicKey(path: string): Promise<PublicKey> {
  */
 export async function writeKey(path: string, { key, secret }: SigningKey, replace: boolean): Promise<string> {
   const publicPath = path.replace(/(\.pem)?$/, ".pub.pem");
-  const flag = replace ? "w" : "wx";
-  await writePem(path, secret.export({ type: "pkcs8", format: "pem" }) as string, flag, 0o600);
-  // The private half was new, or may be replaced: then so may the public one, which nothing is lost with.
-  await writePem(publicPath, key.export({ type: "spki", format: "pem" }) as string, "w", 0o644);
+  await writePem(path, secret.export({ type: "pkcs8", format: "pem" }) as string, replace ? "w" : "wx", 0o600);
+  try {
+    // The private half was new, or may be replaced: then so may the public one, which nothing is lost with.
+    await writePem(publicPath, key.export({ type: "spki", format: "pem" }) as string, "w", 0o644);
+  } catch (error) {
+    if (!replace) await rm(path);
+    throw error;
+  }
   return publicPath;
 }
 
