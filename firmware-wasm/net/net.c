@@ -227,6 +227,8 @@ static void advance (void)
         /* What failed without a network says nothing of the broker. */
         net.wait = 0;
         net.next_wait = FIRST_WAIT;
+        /* Is the broker still there? Asked with the client's next tick. */
+        client.cyclic_tick = KEEP_ALIVE;
         if (has_time_server () && ! net.time_asked) sntp_init ();
         net.time_asked = true;
     }

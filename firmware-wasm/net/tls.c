@@ -42,6 +42,7 @@ static struct {
     mbedtls_ssl_context ssl;
     struct pbuf * received;  /* not decrypted yet */
     bool open;               /* TCP is, so the handshake runs */
+    bool closed;             /* by the broker; what it sent before may still lie in `received` */
     bool done;               /* the handshake is */
     bool ended;              /* by an error or by the broker: to be aborted */
 } session;
@@ -87,14 +88,15 @@ static int verify (void * context, mbedtls_x509_crt * certificate, int depth, ui
 static void log_failure (int error)
 {
     const uint32_t flags = mbedtls_ssl_get_verify_result (& session.ssl);
-    const bool bad = error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED;
+    const bool bad = error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || error == MBEDTLS_ERR_SSL_BAD_HS_CERTIFICATE;
     if (bad && flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) hedge_log ("tls: the broker's certificate is not signed by the trusted authority");
     else if (bad && flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) hedge_log ("tls: the broker's certificate is not for %s", session.config->broker);
     else if (bad && flags & MBEDTLS_X509_BADCERT_EXPIRED) hedge_log ("tls: the broker's certificate, or its authority's, has expired");
     else if (bad && flags & MBEDTLS_X509_BADCERT_FUTURE) hedge_log ("tls: the broker's certificate, or its authority's, is not valid yet");
+    else if (bad && flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE)) hedge_log ("tls: the broker's certificate is not for servers");
     else if (bad) hedge_log ("tls: the broker's certificate is refused: 0x%x", (unsigned) flags);
     else if (error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) hedge_log ("tls: the broker ends the connection by alert %u", (unsigned) session.ssl.in_msg [1]);
-    else hedge_log ("tls: error 0x%x", (unsigned) -error);
+    else if (error != MBEDTLS_ERR_SSL_CONN_EOF) hedge_log ("tls: error 0x%x", (unsigned) -error);
 }
 
 /* Between mbedtls and TCP. */
@@ -111,7 +113,7 @@ static int give (void * context, const unsigned char * bytes, size_t length)
 static int take (void * context, unsigned char * o_bytes, size_t room)
 {
     struct altcp_pcb * tcp = ((struct altcp_pcb *) context)->inner_conn;
-    if (! session.received) return MBEDTLS_ERR_SSL_WANT_READ;
+    if (! session.received) return session.closed ? 0 : MBEDTLS_ERR_SSL_WANT_READ;
     const u16_t piece = pbuf_copy_partial (session.received, o_bytes, (u16_t) (room < 0xFFFF ? room : 0xFFFF), 0);
     session.received = pbuf_free_header (session.received, piece);
     altcp_recved (tcp, piece);
@@ -200,12 +202,8 @@ static err_t on_connected (void * conn, struct altcp_pcb * tcp, err_t error)
 static err_t on_received (void * conn, struct altcp_pcb * tcp, struct pbuf * data, err_t error)
 {
     (void) conn, (void) tcp, (void) error;
-    if (! data)
-    {
-        session.ended = true;
-        return ERR_OK;
-    }
-    if (session.received) pbuf_cat (session.received, data);
+    if (! data) session.closed = true;
+    else if (session.received) pbuf_cat (session.received, data);
     else session.received = data;
     advance ();
     return ERR_OK;

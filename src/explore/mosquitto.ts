@@ -26,13 +26,21 @@ export async function freePort(): Promise<number> {
 
 /**
  * On the loopback, by default on a free port. Without persistence: a restart forgets everything, as the embedded broker's does.
+ * @param settings more lines of its configuration
  * @throws HedgeError: usage when it is not installed
  */
-export async function startMosquitto(port?: number): Promise<Broker> {
+export async function startMosquitto(port?: number, settings: readonly string[] = []): Promise<Broker> {
   const listen = port ?? (await freePort());
   const folder = await mkdtemp(join(tmpdir(), "hedge-mosquitto-"));
   const config = join(folder, "mosquitto.conf");
-  await writeFile(config, `listener ${listen} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type none\n`);
+  const lines = [
+    `listener ${listen} 127.0.0.1`,
+    ...settings,
+    "allow_anonymous true",
+    "persistence false",
+    "log_type none",
+  ];
+  await writeFile(config, `${lines.join("\n")}\n`);
   const path = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
   const child = spawn("mosquitto", ["-c", config], { stdio: "ignore", env: { ...process.env, PATH: path } });
   const failed = once(child, "error").then(([cause]) => {
