@@ -78,12 +78,14 @@ bench-firmware: test-deps firmware build ## Measure the firmware on emulated boa
 	node tools/bench/firmware/main.js $(MODEL)
 
 .PHONY: performance
-performance: codegen-deps data ## Measure on all test images, and put the figures of both benches into docs/performance.md
+performance: codegen-deps firmware data ## Measure on all test images, and put the figures of all benches into docs/
 	@mkdir -p out
 	node tools/bench/bench.js $(MODEL) $(OUT) > out/bench.txt
 	node tools/bench/update-page.js out/bench.txt docs/performance.md
 	node tools/bench/codegen/main.js > out/codegen.txt
 	node tools/bench/update-page.js out/codegen.txt docs/performance.md codegen
+	node tools/bench/firmware/main.js $(MODEL) > out/firmware.txt
+	node tools/bench/update-page.js out/firmware.txt docs/firmware.md firmware
 
 # Debian's PyTorch belongs to /usr/bin/python3, and another python3 may come before it on the path.
 HAS_MODULES := import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, ('numpy', 'onnx', 'torch'))))
