@@ -166,67 +166,6 @@ static void end_expired (hedge_device * device)
     }
 }
 
-static uint32_t running_counter (const hedge_device * device)
-{
-    return device->boot->active < 0 ? 0 : hedge_slot_at (device->boot->flash, device->boot->active)->counter;
-}
-
-/** Of the commands that change slots: the verdict, and the number that goes with it. */
-static hedge_slot_verdict change_slots (hedge_device * device, const hedge_command * command, uint32_t * o_number)
-{
-    hedge_boot * boot = device->boot;
-    switch (command->operation)
-    {
-    case HEDGE_UPDATE:
-        return command->data_bytes == HEDGE_SLOT_HEADER_BYTES ? hedge_boot_update_begin (boot, command->data, o_number) : HEDGE_SLOT_BAD_HEADER;
-    case HEDGE_CHUNK:
-        return hedge_boot_update_chunk (boot, command->number, command->data, command->data_bytes, command->check, o_number);
-    case HEDGE_INSTALL:
-        return hedge_boot_update_finish (boot);
-    case HEDGE_CONFIRM:
-        * o_number = running_counter (device);
-        return hedge_boot_confirm (boot);
-    default: /* HEDGE_REVERT */
-        * o_number = running_counter (device);
-        return hedge_boot_reject (boot);
-    }
-}
-
-static void run (hedge_device * device, hedge_port * from, const hedge_command * command)
-{
-    uint32_t number = 0;
-    hedge_slot_verdict verdict;
-    switch (command->operation)
-    {
-    case HEDGE_DESCRIBE:
-        hedge_say_description (device, from, command->request);
-        return;
-    case HEDGE_RESTART:
-        hedge_say_event (device, from, command->request, HEDGE_SLOT_OK, 0, "starting again");
-        hedge_device_restart (device);
-        return;
-    case HEDGE_THRESHOLD:
-        device->threshold = command->number;
-        hedge_say_event (device, from, command->request, HEDGE_SLOT_OK, command->number, "threshold set");
-        return;
-    default:
-        verdict = change_slots (device, command, & number);
-        hedge_say_event (device, from, command->request, verdict, number, hedge_slot_verdict_text (verdict));
-        if (verdict == HEDGE_SLOT_OK && (command->operation == HEDGE_INSTALL || command->operation == HEDGE_REVERT)) hedge_device_restart (device);
-    }
-}
-
-/** Runs the command that has waited longest. A confirmation waits until the model has passed its test. */
-static bool run_command (hedge_device * device)
-{
-    hedge_place * place = hedge_queue_oldest (& device->queue, false);
-    if (! place || ! hedge_replies_have_room (& device->replies, place->from)) return false;
-    if (place->command.operation == HEDGE_CONFIRM && device->engine.state == HEDGE_ENGINE_TESTING) return false;
-    run (device, place->from, & place->command);
-    hedge_queue_release (place);
-    return true;
-}
-
 bool hedge_device_poll (hedge_device * device)
 {
     advance_clocks (device);
@@ -235,5 +174,5 @@ bool hedge_device_poll (hedge_device * device)
     end_expired (device);
     const bool said = hedge_say_next (device);
     if (device->restarts) return said;
-    return send_offer (device) || run_command (device) || hedge_engine_poll (device) || said;
+    return send_offer (device) || hedge_commands_run_next (device) || hedge_engine_poll (device) || said;
 }

@@ -1,4 +1,4 @@
-/** What the device's parts call of each other: device.c (life, commands), incoming.c (frames), engine.c (samples), say.c (replies). */
+/** What the device's parts call of each other: device.c (its life), incoming.c (frames), commands.c, engine.c (samples), say.c (replies). */
 #ifndef HEDGE_DEVICE_PARTS_H
 #define HEDGE_DEVICE_PARTS_H
 
@@ -6,7 +6,9 @@
 
 /* say.c */
 
-/** An event to `to`, and a line of the log. Sentences are constants: they are sent later. */
+/** An event to `to`. Sentences are constants: they are sent later. */
+void hedge_say_quietly (hedge_device * device, hedge_port * to, uint32_t request, uint32_t code, uint32_t number, const char * sentence);
+/** The same, with a line of the log. */
 void hedge_say_event (hedge_device * device, hedge_port * to, uint32_t request, uint32_t code, uint32_t number, const char * sentence);
 void hedge_say_answer (hedge_device * device, hedge_port * to, const hedge_answer * answer);
 void hedge_say_description (hedge_device * device, hedge_port * to, uint32_t request);
@@ -29,6 +31,11 @@ uint32_t hedge_engine_refuses (const hedge_device * device, uint32_t bytes, cons
 void hedge_engine_fall_back (hedge_device * device, hedge_port * reply_to, hedge_answer * io_answer);
 /** The model on trial is not good: rejected, and the device starts again. */
 void hedge_engine_give_up_trial (hedge_device * device, uint32_t code, const char * sentence);
+
+/* commands.c */
+
+/** Runs the command that has waited longest; a confirmation waits until the model has passed its test. Returns whether it ran one. */
+bool hedge_commands_run_next (hedge_device * device);
 
 /* device.c */
 

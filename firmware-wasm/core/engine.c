@@ -34,6 +34,7 @@ void hedge_engine_start (hedge_device * device)
         return;
     }
     device->has_model = true;
+    hedge_log ("slot %u: a model of counter %u", (unsigned) boot->active, (unsigned) header->counter);
     device->threshold = header->threshold_value;
     if (! boot->trial)
     {

@@ -22,11 +22,10 @@ bool hedge_device_frame_begin (hedge_device * device, hedge_port * from, hedge_f
     return true;
 }
 
-/** Moves what has come so far to where the rest has room, if there is such a place. */
-static void outgrow (hedge_device * device, hedge_incoming * io)
+/** Moves what has come so far to `place`, if one was found. */
+static void move_to_place (hedge_incoming * io)
 {
-    io->place = io->type == HEDGE_FRAME_COMMAND ? hedge_queue_reserve (& device->queue, HEDGE_SMALL_COMMAND_BYTES + 1) : NULL;
-    io->state = io->place ? HEDGE_INCOMING_PLACE : HEDGE_INCOMING_LOST;
+    io->state = io->place ? HEDGE_INCOMING_PLACE : HEDGE_INCOMING_NO_ROOM;
     if (io->place) memcpy (io->place->bytes, io->head, io->length);
 }
 
@@ -46,14 +45,15 @@ void hedge_device_frame_data (hedge_device * device, hedge_port * from, const ui
         io->length += fits;
         bytes += fits;
         length -= fits;
-        outgrow (device, io);
+        io->place = io->type == HEDGE_FRAME_COMMAND ? hedge_queue_reserve_large (& device->queue) : NULL;
+        move_to_place (io);
     }
     if (io->state != HEDGE_INCOMING_HEAD && io->state != HEDGE_INCOMING_PLACE) return;
     if (length > room_for (io) - io->length)
     {
         hedge_queue_release (io->place);
         io->place = NULL;
-        io->state = HEDGE_INCOMING_LOST;
+        io->state = HEDGE_INCOMING_TOO_LONG;
         return;
     }
     uint8_t * to = io->state == HEDGE_INCOMING_PLACE ? io->place->bytes : io->head;
@@ -81,12 +81,13 @@ static void take_command (hedge_device * device, hedge_port * from, hedge_place 
     else hedge_queue_release (place);
 }
 
-/** Says whose command is lost, as far as its head tells. */
-static void refuse_lost (hedge_device * device, hedge_port * from, const hedge_incoming * incoming, bool too_long)
+/** Says whose command is not taken, as far as its head tells. */
+static void refuse (hedge_device * device, hedge_port * from, const hedge_incoming * incoming, bool too_long)
 {
     uint32_t request;
     hedge_operation operation;
-    if (! hedge_read_request (incoming->head, incoming->length < sizeof incoming->head ? incoming->length : sizeof incoming->head, & request, & operation))
+    const uint32_t known = incoming->length < sizeof incoming->head ? incoming->length : (uint32_t) sizeof incoming->head;
+    if (! hedge_read_request (incoming->head, known, & request, & operation))
     {
         ++device->counts.invalid;
         request = 0;
@@ -94,6 +95,16 @@ static void refuse_lost (hedge_device * device, hedge_port * from, const hedge_i
     }
     hedge_say_refusal (device, from, request, operation == HEDGE_SAMPLE, too_long ? HEDGE_EVENT_WRONG_SIZE : HEDGE_EVENT_NO_ROOM,
                        too_long ? "a command is too large for this device" : "the queue is full");
+}
+
+/** Finds the place of a command that is whole in its port's buffer. */
+static void settle (hedge_device * device, hedge_incoming * io)
+{
+    uint32_t request;
+    hedge_operation operation = HEDGE_DESCRIBE;
+    (void) hedge_read_request (io->head, io->length, & request, & operation);
+    io->place = operation == HEDGE_SAMPLE ? hedge_queue_reserve_large (& device->queue) : hedge_queue_reserve (& device->queue, io->length);
+    move_to_place (io);
 }
 
 void hedge_device_frame_end (hedge_device * device, hedge_port * from)
@@ -105,17 +116,11 @@ void hedge_device_frame_end (hedge_device * device, hedge_port * from)
         if (io->state == HEDGE_INCOMING_HEAD) hedge_device_take_result (device, io->head, io->length);
         else ++device->counts.invalid;
     }
-    else if (io->state == HEDGE_INCOMING_PLACE) take_command (device, from, io->place, io->length);
-    else if (io->state == HEDGE_INCOMING_LOST) refuse_lost (device, from, io, io->length > sizeof io->head);
     else
     {
-        hedge_place * place = hedge_queue_reserve (& device->queue, io->length);
-        if (place)
-        {
-            memcpy (place->bytes, io->head, io->length);
-            take_command (device, from, place, io->length);
-        }
-        else refuse_lost (device, from, io, false);
+        if (io->state == HEDGE_INCOMING_HEAD) settle (device, io);
+        if (io->state == HEDGE_INCOMING_PLACE) take_command (device, from, io->place, io->length);
+        else refuse (device, from, io, io->state == HEDGE_INCOMING_TOO_LONG);
     }
     io->state = HEDGE_INCOMING_NONE;
 }
@@ -132,7 +137,7 @@ bool hedge_device_submit (hedge_device * device, uint32_t request, const uint8_t
 {
     const char * sentence;
     if (hedge_engine_refuses (device, length, & sentence)) return false;
-    hedge_place * place = hedge_queue_reserve (& device->queue, length);
+    hedge_place * place = hedge_queue_reserve_large (& device->queue);
     if (! place) return false;
     memcpy (place->bytes, input, length);
     const hedge_command command = { .request = request, .operation = HEDGE_SAMPLE, .data = place->bytes, .data_bytes = length };

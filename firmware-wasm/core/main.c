@@ -20,9 +20,16 @@ static hedge_device device;
 
 static void read_config (void)
 {
-    if (hedge_config_read (board_flash.memory + board_flash.config_offset, board_flash.config_bytes, & config)) return;
-    hedge_config_blank (& config);
-    hedge_log ("no configuration: only the link works");
+    if (! hedge_config_read (board_flash.memory + board_flash.config_offset, board_flash.config_bytes, & config))
+    {
+        hedge_config_blank (& config);
+        hedge_log ("no configuration: only the link works");
+    }
+    if (! HEDGE_ETHERNET && config.transport == HEDGE_OVER_MQTT)
+    {
+        config.transport = HEDGE_OVER_UART;
+        hedge_log ("configured for MQTT on a board without a network: the link has to do");
+    }
 }
 
 static hedge_trust trusted_keys (void)

@@ -8,9 +8,10 @@
 typedef struct {
     enum {
         HEDGE_INCOMING_NONE,
-        HEDGE_INCOMING_HEAD,  /* fits `head` so far */
-        HEDGE_INCOMING_PLACE, /* goes on in `place` */
-        HEDGE_INCOMING_LOST   /* too large, or there is no place: only the head is there */
+        HEDGE_INCOMING_HEAD,    /* fits `head` so far */
+        HEDGE_INCOMING_PLACE,   /* goes on in `place` */
+        HEDGE_INCOMING_NO_ROOM, /* there is no place for it: only the head is there */
+        HEDGE_INCOMING_TOO_LONG /* for any place, likewise */
     } state;
     hedge_frame_type type;
     uint32_t length; /* so far */

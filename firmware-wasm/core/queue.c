@@ -26,6 +26,11 @@ hedge_place * hedge_queue_reserve (hedge_queue * queue, uint32_t bytes)
     return NULL;
 }
 
+hedge_place * hedge_queue_reserve_large (hedge_queue * queue)
+{
+    return hedge_queue_reserve (queue, HEDGE_QUEUE_FRAME_BYTES);
+}
+
 void hedge_queue_put (hedge_queue * queue, hedge_place * place, struct hedge_port * from, const hedge_command * command)
 {
     place->state = HEDGE_PLACE_WAITING;

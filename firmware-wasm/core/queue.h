@@ -1,6 +1,6 @@
 /**
- * Commands that wait for their turn, whole. Large places take samples and chunks, small ones everything else, so that a device whose
- * queue is full of samples still answers questions.
+ * Commands that wait for their turn, whole. Samples wait in large places, however small they are, and what else is large does, too; small places
+ * are for everything else, so that a device whose queue is full of samples still answers questions.
  */
 #ifndef HEDGE_QUEUE_H
 #define HEDGE_QUEUE_H
@@ -40,7 +40,8 @@ typedef struct {
 } hedge_queue;
 
 void hedge_queue_start (hedge_queue * queue);
-/** The smallest free place that holds so many bytes, to be filled; NULL when there is none. */
+/** A free place, to be filled: a large one, or the smallest that holds so many bytes; NULL when there is none. */
+hedge_place * hedge_queue_reserve_large (hedge_queue * queue);
 hedge_place * hedge_queue_reserve (hedge_queue * queue, uint32_t bytes);
 /** A place that was filled takes its turn. */
 void hedge_queue_put (hedge_queue * queue, hedge_place * place, struct hedge_port * from, const hedge_command * command);

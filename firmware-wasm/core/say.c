@@ -6,16 +6,21 @@
 
 #include <string.h>
 
-static void log_event (const hedge_event * event)
+static void log_event (uint32_t code, uint32_t number, const char * sentence)
 {
-    hedge_log ("%s (event %u, number %u, request %u)", event->sentence, (unsigned) event->code, (unsigned) event->number, (unsigned) event->request);
+    hedge_log ("%s (event %u, number %u)", sentence, (unsigned) code, (unsigned) number);
+}
+
+void hedge_say_quietly (hedge_device * device, hedge_port * to, uint32_t request, uint32_t code, uint32_t number, const char * sentence)
+{
+    const hedge_reply reply = { .to = to, .type = HEDGE_FRAME_EVENT, .event = { request, code, number, sentence } };
+    hedge_replies_add (& device->replies, & reply);
 }
 
 void hedge_say_event (hedge_device * device, hedge_port * to, uint32_t request, uint32_t code, uint32_t number, const char * sentence)
 {
-    const hedge_reply reply = { .to = to, .type = HEDGE_FRAME_EVENT, .event = { request, code, number, sentence } };
-    log_event (& reply.event);
-    hedge_replies_add (& device->replies, & reply);
+    log_event (code, number, sentence);
+    hedge_say_quietly (device, to, request, code, number, sentence);
 }
 
 void hedge_say_answer (hedge_device * device, hedge_port * to, const hedge_answer * answer)
@@ -35,7 +40,7 @@ void hedge_say_refusal (hedge_device * device, hedge_port * to, uint32_t request
     const hedge_reply event = { .to = to, .type = HEDGE_FRAME_EVENT, .event = { request, why, 0, sentence } };
     const hedge_reply answer = { .to = to, .type = HEDGE_FRAME_ANSWER, .answer = { .request = request, .source = HEDGE_NOT_TAKEN } };
     ++device->counts.dropped;
-    log_event (& event.event);
+    log_event (why, 0, sentence);
     hedge_replies_add_if_room (& device->replies, & event);
     if (is_sample) hedge_replies_add_if_room (& device->replies, & answer);
 }

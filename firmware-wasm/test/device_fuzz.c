@@ -186,7 +186,7 @@ static void wind_up (void)
         ports [i]->is_ready = true;
         ports [i]->room = UINT32_MAX;
     }
-    for (uint32_t round = 0; round < 2 * HEDGE_QUEUE_PLACES + 4; ++round)
+    for (uint32_t round = 0; round < 2 * HEDGE_QUEUE_FRAMES + 4; ++round)
     {
         settle ();
         look_at_both ();

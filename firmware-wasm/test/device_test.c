@@ -215,7 +215,7 @@ static void a_port_that_is_full_for_a_moment_costs_no_attempt (void)
 static void no_more_samples_are_taken_than_fit (void)
 {
     start ();
-    const uint32_t taken = HEDGE_HELD_SAMPLES + 1 + HEDGE_QUEUE_PLACES;
+    const uint32_t taken = HEDGE_HELD_SAMPLES + 1 + HEDGE_QUEUE_FRAMES;
     for (uint32_t request = 1; request <= taken + 1; ++request)
     {
         ask_sample (& uart, request, PROBE_FINE, (uint8_t) (request % 3), UNSURE);
@@ -258,10 +258,11 @@ static void the_deadline_counts_from_the_edges_answer (void)
 static void a_full_queue_still_answers_questions (void)
 {
     start ();
-    for (uint32_t i = 0; i < HEDGE_QUEUE_FRAMES; ++i)
+    net.is_online = false;
+    for (uint32_t request = 100; request < 101 + HEDGE_HELD_SAMPLES + HEDGE_QUEUE_FRAMES; ++request)
     {
-        hedge_place * place = hedge_queue_reserve (& device.queue, HEDGE_SMALL_COMMAND_BYTES + 1);
-        CHECK (place);
+        ask_sample (& net, request, PROBE_FINE, 0, UNSURE);
+        settle ();
     }
     const uint8_t chunk [1024] = { 0 };
     ask (& uart, & (hedge_command) { .request = 5, .operation = HEDGE_CHUNK, .data = chunk, .data_bytes = sizeof chunk });
@@ -412,6 +413,7 @@ static void a_frame_touches_only_its_place (void)
                 }
                 settle ();
                 CHECK_EQUAL (uart.count, 1);
+                CHECK (has_event (& uart, 0, length <= HEDGE_QUEUE_FRAME_BYTES ? HEDGE_EVENT_BAD_FRAME : HEDGE_EVENT_WRONG_SIZE, NULL));
                 const bool small = length <= HEDGE_SMALL_COMMAND_BYTES;
                 const uint8_t * const smalls = queue->small [0], * const large = queue->large [0];
                 for (uint32_t at = 0; at < sizeof queue->small; ++at) CHECK_EQUAL (smalls [at], small && at < length ? 0x55 : 0xEE);
@@ -449,7 +451,7 @@ static void answers_to_a_slow_port_are_not_lost (void)
     start ();
     uart.room = 0;
     uint32_t asked = 0;
-    for (; asked < HEDGE_REPLIES + HEDGE_QUEUE_PLACES; ++asked)
+    for (; asked < HEDGE_REPLIES + HEDGE_QUEUE_FRAMES; ++asked)
     {
         ask_sample (& uart, 1 + asked, PROBE_FINE, 1, SURE);
         settle ();
