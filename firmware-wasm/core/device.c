@@ -17,14 +17,14 @@ static uint32_t random_word (void)
     return word;
 }
 
-/** Says what the boot found that somebody should know of. */
+/** Says what the boot found that is news: a slot that cannot be used, a model that was given up. */
 static void report_boot (hedge_device * device)
 {
     const hedge_boot * boot = device->boot;
     for (uint32_t slot = 0; slot < 2; ++slot)
     {
         const hedge_slot_verdict verdict = boot->verdict [slot];
-        if (verdict != HEDGE_SLOT_OK && verdict != HEDGE_SLOT_EMPTY && (int) slot != boot->reverted)
+        if (verdict != HEDGE_SLOT_OK && verdict != HEDGE_SLOT_EMPTY && verdict != HEDGE_SLOT_REJECTED)
             hedge_say_event (device, device->network, 0, verdict, slot, hedge_slot_verdict_text (verdict));
     }
     if (boot->reverted >= 0)

@@ -29,7 +29,7 @@ void hedge_engine_stop (hedge_device * device);
 uint32_t hedge_engine_refuses (const hedge_device * device, uint32_t bytes, const char ** o_sentence);
 /** The sample's answer as the cloud does not give one. */
 void hedge_engine_fall_back (hedge_device * device, hedge_port * reply_to, hedge_answer * io_answer);
-/** The model on trial is not good: rejected, and the device starts again. */
+/** The model on trial is not good: the device starts again, and with the model before. */
 void hedge_engine_give_up_trial (hedge_device * device, uint32_t code, const char * sentence);
 
 /* commands.c */

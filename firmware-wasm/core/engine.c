@@ -8,8 +8,9 @@
 
 void hedge_engine_give_up_trial (hedge_device * device, uint32_t code, const char * sentence)
 {
+    /* Nothing is marked: the next boot finds a model that was tried and not confirmed, as behind a hang or a power cut, and says that it reverted.
+       By then there is a network to say it to. */
     const uint32_t counter = hedge_slot_at (device->boot->flash, device->boot->active)->counter;
-    (void) hedge_boot_reject (device->boot);
     hedge_say_event (device, device->network, 0, code, counter, sentence);
     hedge_device_restart (device);
 }

@@ -507,12 +507,18 @@ static void expect_restart (void)
     CHECK (hedge_device_wants_restart (& device));
 }
 
-/** The next life runs the confirmed probe. */
-static void expect_reverted (void)
+/** The next life runs the confirmed probe, and the one behind it knows nothing of a trial. */
+static void expect_reverted (bool is_news)
 {
     expect_restart ();
     power_up ();
     settle ();
+    uint32_t counter = 0;
+    CHECK (has_event (& net, 0, HEDGE_EVENT_REVERTED, & counter) == is_news);
+    CHECK (! is_news || counter == 2);
+    power_up ();
+    settle ();
+    CHECK_EQUAL (net.count, 1);
     CHECK_EQUAL (boot.active, 0);
     CHECK (! boot.trial);
     uint32_t number = 0;
@@ -556,7 +562,7 @@ static void a_model_that_nobody_confirms_is_given_up (void)
     uint32_t number = 0;
     CHECK (has_event (& net, 0, HEDGE_SLOT_REJECTED, & number));
     CHECK_EQUAL (number, 2);
-    expect_reverted ();
+    expect_reverted (true);
 }
 
 static void a_model_that_traps_does_not_load_or_hangs_is_given_up (void)
@@ -565,13 +571,13 @@ static void a_model_that_traps_does_not_load_or_hangs_is_given_up (void)
     try_model (& broken);
     expect_restart ();
     CHECK (has_event (& net, 0, HEDGE_SLOT_TRAPPED, NULL));
-    expect_reverted ();
+    expect_reverted (true);
 
     const slot_image unlinked = make_image (unlinked_wasm, 2, HEDGE_SLOT_HYBRID);
     try_model (& unlinked);
     expect_restart ();
     CHECK (has_event (& net, 0, HEDGE_SLOT_UNRUNNABLE, NULL));
-    expect_reverted ();
+    expect_reverted (true);
 
     /* The watchdog, or somebody who pulls the plug. */
     const slot_image hangs = make_image (probe_wasm, 2, HEDGE_SLOT_HYBRID);
@@ -591,7 +597,7 @@ static void a_model_that_traps_on_a_sample_while_on_trial_is_given_up (void)
     ask_sample (& uart, 1, PROBE_TRAPS, 0, 0);
     settle ();
     CHECK_EQUAL (answer_to (& uart, 1).source, HEDGE_NOT_TAKEN);
-    expect_reverted ();
+    expect_reverted (true);
 }
 
 static void a_trial_can_be_ended_by_command (void)
@@ -602,7 +608,7 @@ static void a_trial_can_be_ended_by_command (void)
     ask_for (& uart, 1, HEDGE_REVERT);
     settle ();
     CHECK (has_event (& uart, 1, HEDGE_SLOT_OK, NULL));
-    expect_reverted ();
+    expect_reverted (false);
     /* The confirmed one cannot be taken back. */
     ask_for (& uart, 2, HEDGE_REVERT);
     settle ();
