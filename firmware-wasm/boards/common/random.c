@@ -41,8 +41,8 @@ static uint32_t used_bytes (const uint8_t * sector, uint32_t bytes)
 }
 
 /**
- * Puts a seed behind the `used` bytes and then wipes these. Only a sector that is full is erased first: a power cut seldom meets one without
- * any seed.
+ * Puts a seed behind the `used` bytes and then wipes these (zeros may be programmed over anything). Only a sector that is full is erased first:
+ * a power cut seldom meets one without any seed.
  */
 static void write_seed (const uint8_t seed [SEED_BYTES], uint32_t used)
 {
