@@ -6,7 +6,6 @@ import { HedgeError } from "../errors.ts";
 import { readCapped } from "../files.ts";
 import type { UpdateProgress } from "../remote/remote-device.ts";
 import type { SlotImage } from "../slot/image.ts";
-import type { Description } from "../wire/device-frames.ts";
 import { areaBytes } from "./boards.ts";
 import { resetBoard } from "./emulator.ts";
 import { type EmulatedBoard, readArea, writeArea } from "./flash-file.ts";
@@ -66,9 +65,9 @@ export async function flashByGdb(
       "Take --via uart, or stop the board and take --via file.",
     );
   }
-  const before = await device.remote.describe();
+  device.forget();
   await writeByGdb(board, address, running, image, onProgress);
-  return settled(device, image, before, confirm);
+  return settled(device, image, confirm);
 }
 
 async function writeByGdb(
@@ -124,18 +123,13 @@ export async function flashRemotely(
   onProgress: UpdateProgress,
 ): Promise<Flashed> {
   await device.remote.update(image.bytes, onProgress);
-  const before = await device.remote.describe();
+  device.forget();
   await device.remote.install();
-  return settled(device, image, before, confirm);
+  return settled(device, image, confirm);
 }
 
-async function settled(
-  device: TalkingDevice,
-  image: SlotImage,
-  before: Description,
-  confirm: boolean,
-): Promise<Flashed> {
-  const { model } = await device.settle(image.header.counter, before, confirm);
+async function settled(device: TalkingDevice, image: SlotImage, confirm: boolean): Promise<Flashed> {
+  const { model } = await device.settle(image.header.counter, confirm);
   return { slot: model!.slot as SlotNumber, state: model!.trial ? "trial" : "confirmed" };
 }
 

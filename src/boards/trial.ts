@@ -7,9 +7,21 @@ import { type Description, EVENT_CODES } from "../wire/device-frames.ts";
 /** Milliseconds between looks at what the device runs, and until it must have started. */
 const LOOK = 200;
 const PATIENCE = 60_000;
-/** Events, as the log writes them. */
-const LOGGED_EVENT = /^(.*) \(event (\d+), number (\d+), request 0\)$/;
-const GOOD: readonly number[] = [EVENT_CODES.ok, EVENT_CODES.started];
+/** Milliseconds after which a device that was started again meanwhile, and runs another model, is believed to have given the new one up. */
+const SILENT = 10_000;
+/** Events that were not asked for, as the log writes them. */
+const LOGGED_EVENT = /^(.*) \(event (\d+), number (\d+)\)$/;
+/** Of a start: the model runs on trial. */
+const ON_TRIAL = 2;
+/** Why a model is given up. */
+const REASONS: readonly number[] = [
+  EVENT_CODES.tooLarge,
+  EVENT_CODES.badHash,
+  EVENT_CODES.rejected,
+  EVENT_CODES.unrunnable,
+  EVENT_CODES.slotTrapped,
+  EVENT_CODES.reverted,
+];
 
 interface Heard {
   readonly code: number;
@@ -44,19 +56,23 @@ export class TalkingDevice {
     if (sentence !== undefined) this.#heard.push({ sentence, code: Number(code), number: Number(number) });
   }
 
+  /** From now on what it says counts: it was told to start again, or will be. */
+  forget(): void {
+    this.#heard.length = 0;
+  }
+
   /**
-   * Waits until the device runs the model with this counter, and confirms it if it is told to.
-   * @param before what the device said of itself before it was to start again
+   * Waits until the device, which starts again since `forget`, runs the model with this counter, and confirms it if it is told to.
    * @throws HedgeError: check when the device gave the model up, with its reason; network when it does not come back
    */
-  async settle(counter: number, before: Description, confirm: boolean): Promise<Description> {
-    const until = Date.now() + PATIENCE;
+  async settle(counter: number, confirm: boolean): Promise<Description> {
+    const began = Date.now();
     for (;;) {
       const now = await this.#device.describe();
       if (now.model?.counter === counter) break;
-      // It always tries a new model first: once it has started without it, it gave it up.
-      if (this.#gaveUp(counter) || now.uptimeSeconds < before.uptimeSeconds) throw this.#givenUp(now);
-      if (Date.now() > until) throw this.#lost(now);
+      const elapsed = Date.now() - began;
+      if (this.#startedWithout() || (elapsed > SILENT && now.uptimeSeconds * 1000 < elapsed)) throw this.#givenUp(now);
+      if (elapsed > PATIENCE) throw this.#lost(now);
       await sleep(LOOK);
     }
     // The device does so once the model has passed its test.
@@ -66,12 +82,13 @@ export class TalkingDevice {
     return after;
   }
 
-  #gaveUp(counter: number): boolean {
-    return this.#heard.some(({ code, number }) => code === EVENT_CODES.reverted && number === counter);
+  /** A device tries a new model before any other: once it has started without it, it gave it up. */
+  #startedWithout(): boolean {
+    return this.#heard.some(({ code, number }) => code === EVENT_CODES.started && number !== ON_TRIAL);
   }
 
   #givenUp({ device, model }: Description): HedgeError {
-    const reasons = this.#heard.filter(({ code }) => !GOOD.includes(code)).map(({ sentence }) => sentence);
+    const reasons = this.#heard.filter(({ code }) => REASONS.includes(code)).map(({ sentence }) => sentence);
     const why = [...new Set(reasons)].join("; ") || "it did not say why";
     const now = model ? `it runs ${model.name} (counter ${model.counter}) again` : "it runs no model";
     return new HedgeError(
