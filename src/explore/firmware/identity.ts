@@ -34,7 +34,8 @@ export async function compareRun(lab: Lab, broker: string, run: ExpectedRun, rep
 
 export const bytesOf = (image: Int8Array): Uint8Array => new Uint8Array(image.buffer, image.byteOffset, image.length);
 
-function flawsOf(answer: Answer, { edge, label, check }: ExpectedSample): string[] {
+/** What is wrong with an answer: a phrase for each. */
+export function flawsOf(answer: Answer, { edge, label, check }: ExpectedSample): string[] {
   const source = edge.exited ? "edge" : "cloud";
   const expected = { source, label, edgeLabel: edge.label, entropy: edge.entropy, check } as const;
   const keys = Object.keys(expected) as (keyof typeof expected)[];

@@ -8,9 +8,9 @@ import { offloadTopic } from "../../wire/topics.ts";
 const PATIENCE = 10_000;
 
 export class OffloadTap {
-  /** The first frame of each sample, by its number. */
-  readonly offloads = new Map<number, Offload>();
-  /** Frames that break the schema, and offers of a sample that differ from its first. */
+  /** All of them. */
+  readonly frames: Offload[] = [];
+  /** What is wrong with frames that break the schema. */
   readonly flaws: string[] = [];
   readonly #client: MqttClient;
   #onFrame: () => void = () => undefined;
@@ -31,25 +31,24 @@ export class OffloadTap {
 
   /** Holds the samples, in order, to the payloads that they must have. @returns a sentence per difference */
   async differences(payloads: readonly Uint8Array[]): Promise<string[]> {
-    await this.#until(payloads.length);
-    const found = [...this.offloads.values()].toSorted((a, b) => a.sample - b.sample);
+    await this.until(payloads.length);
+    const samples = new Set(this.frames.map(({ sample }) => sample));
     const differences = [...this.flaws];
-    if (found.length !== payloads.length) differences.push(`${found.length} samples offloaded, not ${payloads.length}`);
-    for (const [i, payload] of payloads.entries()) {
-      const offload = found[i];
-      if (offload && Buffer.compare(offload.payload, payload) !== 0) differences.push(`offload ${i}: another payload`);
+    if (samples.size !== payloads.length) differences.push(`${samples.size} samples offloaded, not ${payloads.length}`);
+    // A sample may have been offered several times.
+    const order = [...samples].toSorted((a, b) => a - b);
+    for (const { sample, attempt, payload } of this.frames) {
+      const expected = payloads[order.indexOf(sample)];
+      if (expected && Buffer.compare(payload, expected) !== 0)
+        differences.push(`offload ${order.indexOf(sample)}, attempt ${attempt}: another payload`);
     }
     return differences;
   }
 
-  close(): Promise<void> {
-    return this.#client.endAsync();
-  }
-
-  /** Waits for that many samples, for a while. */
-  async #until(count: number): Promise<void> {
+  /** Waits for frames of that many samples, for a while. */
+  async until(count: number): Promise<void> {
     const timer = new Promise<false>((resolve) => setTimeout(resolve, PATIENCE, false).unref());
-    while (this.offloads.size < count) {
+    while (new Set(this.frames.map(({ sample }) => sample)).size < count) {
       const frame = new Promise<true>((resolve) => {
         this.#onFrame = () => resolve(true);
       });
@@ -57,13 +56,13 @@ export class OffloadTap {
     }
   }
 
+  close(): Promise<void> {
+    return this.#client.endAsync();
+  }
+
   #take(frame: Uint8Array): void {
     try {
-      const offload = decodeOffload(frame);
-      const first = this.offloads.get(offload.sample);
-      if (first === undefined) this.offloads.set(offload.sample, offload);
-      else if (Buffer.compare(first.payload, offload.payload) !== 0)
-        this.flaws.push(`sample ${offload.sample} changed`);
+      this.frames.push(decodeOffload(frame));
     } catch (error) {
       this.flaws.push((error as Error).message);
     }

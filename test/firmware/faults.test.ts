@@ -1,0 +1,174 @@
+/**
+ * A board when what lies between it and its worker fails: the broker, its Ethernet, the worker, the gateway, the board itself. It holds what it must,
+ * recovers by itself, and its counts add up.
+ */
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { pino } from "pino";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type CloudWorker, startWorker } from "../../src/cloud/worker.ts";
+import { type ExpectedRun, expectRun } from "../../src/explore/firmware/expected.ts";
+import { type Fault, type Recovery, survive, unaccounted, WAITING } from "../../src/explore/firmware/faults.ts";
+import { bytesOf } from "../../src/explore/firmware/identity.ts";
+import { type Lab, type LabOptions, openLab } from "../../src/explore/firmware/lab.ts";
+import { OffloadTap } from "../../src/explore/firmware/offload-tap.ts";
+import { buildBoards } from "../support/board-firmware.ts";
+import { startMosquitto, type TestBroker } from "../support/brokers.ts";
+import { buildCli, startCli } from "../support/built.ts";
+import { tinyHybrid, unsureSample } from "../support/tiny-cloud.ts";
+
+const BOARD = "mps2-an386";
+const log = pino({ level: "silent" });
+
+let run: ExpectedRun;
+let broker: TestBroker;
+let worker: CloudWorker | undefined;
+const cleanups: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  buildCli();
+  await buildBoards([BOARD, "riscv-virt"]);
+  const samples = Array.from({ length: WAITING }, (_, i) => unsureSample(i));
+  run = await expectRun(await tinyHybrid(), samples, 0);
+});
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function startAll(options: Partial<LabOptions> = {}): Promise<Lab> {
+  broker = await startMosquitto();
+  cleanups.push(() => broker.close());
+  await startOneWorker();
+  cleanups.push(stopWorker);
+  const { bundle } = run;
+  const config = { deadlineMs: 50_000 };
+  const lab = await openLab({
+    board: BOARD,
+    transport: "mqtt",
+    operator: "uart",
+    broker: broker.url,
+    bundle,
+    config,
+    ...options,
+  });
+  cleanups.push(() => lab.close());
+  return lab;
+}
+
+async function startOneWorker(): Promise<void> {
+  worker = await startWorker({ broker: broker.url, bundles: [run.bundle], name: "w", threads: 1, log });
+}
+
+async function stopWorker(): Promise<void> {
+  await worker?.stop();
+  worker = undefined;
+}
+
+/** Every sample was answered by the cloud, as it should be. */
+function expectRecovered({ flaws, counts }: Recovery, more: Partial<Recovery["counts"]> = {}): void {
+  expect(flaws).toEqual([]);
+  expect(counts).toMatchObject({
+    samples: WAITING,
+    exited: 0,
+    offloaded: WAITING,
+    answered: WAITING,
+    unconfirmed: 0,
+    ...more,
+  });
+  expect(unaccounted(counts)).toBe(0);
+}
+
+describe("samples that come while it is gone are answered behind", () => {
+  it("the broker, killed and started again", async () => {
+    const lab = await startAll();
+    const fault: Fault = {
+      async strike() {
+        await broker.close();
+        await lab.log.until(/net: .*broker|net: lost|net: connection/);
+      },
+      async mend() {
+        broker = await startMosquitto(broker.port);
+      },
+    };
+    expectRecovered(await survive(lab, run, fault), { reconnects: 1 });
+  });
+
+  it("the Ethernet", async () => {
+    const lab = await startAll();
+    const fault: Fault = {
+      async strike() {
+        await lab.emulator.linkDown();
+        await lab.log.until(/net: link down/);
+      },
+      mend: () => lab.emulator.linkUp(),
+    };
+    expectRecovered(await survive(lab, run, fault));
+  });
+
+  it("the worker", async () => {
+    const lab = await startAll();
+    expectRecovered(await survive(lab, run, { strike: stopWorker, mend: startOneWorker }), { reconnects: 0 });
+  });
+});
+
+describe("over a UART", () => {
+  /** As a process: the field's gateways are, and end without a word. */
+  async function startGateway(link: string): Promise<ChildProcess> {
+    const { child } = await startCli(["gateway", link, "--broker", broker.url, "--json"]);
+    cleanups.push(() => kill(child));
+    return child;
+  }
+
+  async function kill(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+  }
+
+  it("samples that come while the gateway is gone are answered behind", async () => {
+    const lab = await startAll({ board: "riscv-virt", transport: "uart", gateway: false });
+    const first = await startGateway(lab.emulator.uart);
+    const fault: Fault = { strike: () => kill(first), mend: () => startGateway(lab.emulator.uart) };
+    expectRecovered(await survive(lab, run, fault));
+  });
+});
+
+it("falls back to the exit's answers at the deadline while the worker is absent, and to none once it is there", async () => {
+  const lab = await startAll({ config: { deadlineMs: 1_000 } });
+  await stopWorker();
+  await lab.device.setThreshold(0);
+  const [sample] = run.samples;
+  const alone = await lab.device.sample(bytesOf(sample!.image));
+  expect(alone).toMatchObject({ source: "fallback", label: sample!.edge.label, check: sample!.check });
+  expect(alone.attempts).toBeGreaterThan(0);
+  await startOneWorker();
+  expect(await lab.device.sample(bytesOf(sample!.image))).toMatchObject({ source: "cloud", label: sample!.label });
+  const { counts } = await lab.device.describe();
+  expect(counts).toMatchObject({ samples: 2, offloaded: 2, answered: 1, unconfirmed: 1 });
+  expect(unaccounted(counts)).toBe(0);
+});
+
+it("works on in a new session behind a reset among samples that wait", async () => {
+  const lab = await startAll();
+  const tap = await OffloadTap.open(broker.url, lab.id);
+  cleanups.push(() => tap.close());
+  await stopWorker();
+  await lab.device.setThreshold(0);
+  const lost = lab.device.sample(bytesOf(run.samples[0]!.image));
+  lost.catch(() => undefined);
+  await tap.until(1);
+  const lines = lab.log.lines.length;
+  await lab.emulator.reset();
+  await lab.log.until(/^started \(event 100, number 1/, lines);
+  await startOneWorker();
+  await lab.device.setThreshold(0);
+  expect(await lab.device.sample(bytesOf(run.samples[1]!.image))).toMatchObject({
+    source: "cloud",
+    label: run.samples[1]!.label,
+  });
+  const { counts } = await lab.device.describe();
+  // Counts are of one life; the first one's sample went with it, and nobody answers it twice.
+  expect(counts).toMatchObject({ samples: 1, answered: 1, unconfirmed: 0, duplicates: 0 });
+  expect(new Set(tap.frames.map(({ session }) => session)).size).toBe(2);
+});
