@@ -112,6 +112,13 @@ static bool was_given_up (const hedge_boot * boot, int slot, const hedge_slot_he
         && hedge_slot_marked (boot->flash, slot, HEDGE_SLOT_TRIED) && ! hedge_slot_marked (boot->flash, slot, HEDGE_SLOT_CONFIRMED);
 }
 
+/** Whether the slot is prepared for this update. One that was tried in it already, and is damaged now, is no unfinished one. */
+static bool is_pending (const hedge_boot * boot)
+{
+    const uint8_t * pending = boot->flash->memory + hedge_slot_status (boot->flash, target_of (boot)) + HEDGE_SLOT_PENDING;
+    return memcmp (pending, & boot->update, sizeof boot->update) == 0 && ! hedge_slot_marked (boot->flash, target_of (boot), HEDGE_SLOT_TRIED);
+}
+
 /** Erases the slot and notes the update in it. */
 static bool prepare (const hedge_boot * boot)
 {
@@ -152,8 +159,7 @@ hedge_slot_verdict hedge_boot_update_begin (hedge_boot * boot, const uint8_t hea
     for (int slot = 0; slot < 2; ++slot)
         if (was_given_up (boot, slot, & boot->update)) return HEDGE_SLOT_REJECTED;
 
-    const uint8_t * pending = boot->flash->memory + hedge_slot_status (boot->flash, target_of (boot)) + HEDGE_SLOT_PENDING;
-    if (memcmp (pending, header, HEDGE_SLOT_HEADER_BYTES))
+    if (! is_pending (boot))
     {
         boot->verdict [target_of (boot)] = HEDGE_SLOT_EMPTY;
         if (! prepare (boot)) return HEDGE_SLOT_FLASH_FAILED;

@@ -22,8 +22,9 @@ static uint32_t nor_operations, nor_cut_at = NOR_NEVER;
 /** Whether the operation is half done by then, or not begun. */
 static bool nor_torn;
 static jmp_buf nor_power;
-/** From then on the hardware says that it failed, having done nothing. */
+/** From that operation on nothing is done; the hardware says so, or does not even notice. */
 static uint32_t nor_broken_at = NOR_NEVER;
+static bool nor_unnoticed;
 
 typedef enum { NOR_ALL, NOR_START, NOR_END, NOR_SOME_BYTES, NOR_SOME_BITS } nor_extent;
 
@@ -41,7 +42,7 @@ static void nor_change (uint8_t * at, const uint8_t * should, uint32_t length, n
 
 static bool nor_do (uint32_t offset, const uint8_t * should, uint32_t length)
 {
-    if (nor_operations >= nor_broken_at) return false;
+    if (nor_operations >= nor_broken_at) return nor_unnoticed;
     const bool cut = nor_operations++ == nor_cut_at;
     if (! cut || nor_torn) nor_change (nor_memory + offset, should, length, cut ? (nor_extent) (1 + random_below (4)) : NOR_ALL);
     if (cut) longjmp (nor_power, 1);

@@ -76,9 +76,8 @@ static void check_start (void)
     if (model < life.confirmed) brick ("an older model");
     if (boot.trial)
     {
-        if (life.on_trial [model] && ! life.forgotten [model]) brick ("a model on trial again");
+        if (life.on_trial [model]) brick ("a model on trial again");
         life.on_trial [model] = true;
-        life.forgotten [model] = false;
     }
     else
     {
@@ -131,6 +130,8 @@ static bool send_chunks (int model, uint32_t next, bool fickle)
         if (next != before + length) brick ("a chunk is not taken");
         if (fickle && random_below (40) == 0) return false;
     }
+    /* What the device forgot, it may try again, but only if it comes again as a whole. */
+    if (life.forgotten [model]) life.on_trial [model] = life.forgotten [model] = false;
     life.phase = AT_FINISH;
     const hedge_slot_verdict verdict = hedge_boot_update_finish (& boot);
     /* Its place was erased in part for somebody else's model, so that it has to come again. */

@@ -421,6 +421,47 @@ static void an_update_goes_on_behind_a_reset (void)
     CHECK (start ().trial);
 }
 
+/** Nobody takes over the bytes of another model, however alike their headers are. */
+static void another_update_begins_anew (void)
+{
+    hedge_boot boot = confirmed ();
+    image other = newer;
+    other.body [0] ^= 1;
+    hedge_sha256 (other.body, hedge_slot_body_bytes (& other.header), other.header.body_sha256);
+    sign_header (& other.header, & ours);
+    uint32_t next;
+    CHECK_EQUAL (hedge_boot_update_begin (& boot, (const uint8_t *) & newer.header, & next), HEDGE_SLOT_OK);
+    CHECK_EQUAL (hedge_boot_update_chunk (& boot, 0, newer.body, 64, hedge_crc32 (0, newer.body, 64), & next), HEDGE_SLOT_OK);
+    CHECK_EQUAL (hedge_boot_update_begin (& boot, (const uint8_t *) & other.header, & next), HEDGE_SLOT_OK);
+    CHECK_EQUAL (next, 0);
+    CHECK_EQUAL (update (& boot, & other), HEDGE_SLOT_OK);
+    boot = start ();
+    CHECK (boot.trial && memcmp (hedge_slot_at (& nor_flash, 1), & other.header, HEDGE_SLOT_HEADER_BYTES) == 0);
+}
+
+/** A mark counts when its last bit is written, and not before. */
+static void a_mark_is_whole_or_none (void)
+{
+    static const hedge_slot_mark marks [] = { HEDGE_SLOT_TRIED, HEDGE_SLOT_CONFIRMED, HEDGE_SLOT_GIVEN_UP };
+    for (uint32_t i = 0; i < 3; ++i)
+    {
+        blank ();
+        CHECK (! hedge_slot_marked (& nor_flash, 1, marks [i]));
+        CHECK (hedge_slot_set_mark (& nor_flash, 1, marks [i]));
+        for (uint32_t other = 0; other < 3; ++other)
+            for (int slot = 0; slot < 2; ++slot) CHECK_EQUAL (hedge_slot_marked (& nor_flash, slot, marks [other]), slot == 1 && other == i);
+        uint8_t * at = nor_memory + hedge_slot_status (& nor_flash, 1) + marks [i];
+        for (uint32_t bit = 0; bit < 8 * (sizeof HEDGE_SLOT_MARKER - 1); ++bit)
+        {
+            const uint8_t whole = at [bit / 8];
+            at [bit / 8] |= (uint8_t) (1u << bit % 8);
+            CHECK_EQUAL (hedge_slot_marked (& nor_flash, 1, marks [i]), at [bit / 8] == whole);
+            CHECK (hedge_slot_set_mark (& nor_flash, 1, marks [i]));
+            CHECK (hedge_slot_marked (& nor_flash, 1, marks [i]));
+        }
+    }
+}
+
 /** What does not have the hash that was promised is dropped; then the update comes from the start. */
 static void a_wrong_body_is_not_kept (void)
 {
@@ -444,16 +485,19 @@ static void broken_flash_is_told (void)
     nor_operations = 0;
     CHECK_EQUAL (update (& boot, & newer), HEDGE_SLOT_OK);
     const uint32_t operations = nor_operations;
-    for (uint32_t i = 0; i < operations; ++i)
+    for (uint32_t i = 0; i < 2 * operations; ++i)
     {
         boot = confirmed ();
         nor_operations = 0;
-        nor_broken_at = i;
+        nor_broken_at = i / 2;
+        nor_unnoticed = i % 2;
+        /* The slot was blank: erasing may fail unnoticed, programming may not. */
         CHECK_EQUAL (update (& boot, & newer), HEDGE_SLOT_FLASH_FAILED);
         CHECK (! boot.updating);
         boot = start ();
         CHECK (boot.active == 0 && ! boot.trial);
     }
+    nor_unnoticed = false;
     blank ();
     put_whole (0, & good);
     nor_broken_at = 0;
@@ -582,6 +626,8 @@ int main (int count, char ** arguments)
     TEST (a_damaged_model_gives_way_to_the_one_before);
     TEST (chunks_come_in_order_and_whole);
     TEST (an_update_goes_on_behind_a_reset);
+    TEST (another_update_begins_anew);
+    TEST (a_mark_is_whole_or_none);
     TEST (a_wrong_body_is_not_kept);
     TEST (broken_flash_is_told);
     TEST (no_mutated_slot_runs);
