@@ -1,6 +1,7 @@
 /** The firmware on this machine, under ASan and UBSan: as a process that stands in for a device, and its parts in test programs written in C. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
+import { rename } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -65,8 +66,9 @@ export async function unitProgram(name: string, sources: readonly string[]): Pro
 
 /** Under the sanitizers, with the program's own warnings as errors. */
 async function compile(name: string, inputs: readonly string[]): Promise<string> {
-  const folder = mkdtempSync(join(BUILD, `${name}-`));
-  const program = join(folder, name);
+  const program = join(BUILD, name);
+  // Another process may be at the same.
+  const unfinished = `${program}.${process.pid}`;
   const mbedtls = "../build/third-party/mbedtls/include";
   const includes = ["core", "boards", "kernels", "crypto", "test", mbedtls].map((path) => `-I${join(FIRMWARE, path)}`);
   const defines = ["HEDGE_HEAP_BYTES=131072", "HEDGE_TLS=0", 'MBEDTLS_CONFIG_FILE="mbedtls_config.h"'].map(
@@ -76,7 +78,8 @@ async function compile(name: string, inputs: readonly string[]): Promise<string>
   const warnings = ["-Wall", "-Wextra", "-Werror"];
   const language = ["-std=gnu11", "-g", "-O1", ...sanitizers, ...warnings, ...includes, ...defines];
   const source = join(FIRMWARE, "test", `${name}.c`);
-  await run("gcc", [...language, source, ...inputs, "-o", program], { maxBuffer: 16 << 20 });
+  await run("gcc", [...language, source, ...inputs, "-o", unfinished], { maxBuffer: 16 << 20 });
+  await rename(unfinished, program);
   return program;
 }
 
@@ -103,9 +106,13 @@ export interface HostBoard {
 /** Starts the firmware as a process with its flash in a file. */
 export async function startHostBoard(flash: string): Promise<HostBoard> {
   const child = spawn(await hostFirmware(), ["--flash", flash, "--uart", "0"], { stdio: ["ignore", "pipe", "pipe"] });
+  // Whatever ends this process, the device does not outlive it.
+  const end = () => child.kill("SIGKILL");
+  process.once("exit", end);
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (said += text));
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  void ended.then(() => process.off("exit", end));
   const line = await new Promise<string>((resolve, reject) => {
     createInterface(child.stdout).once("line", resolve);
     child.once("close", () => reject(new Error(`The firmware ended: ${said}`)));
