@@ -1,4 +1,4 @@
-/** The device's network port on lwIP, with a scripted broker in the same program, under ASan and UBSan: its clock is the test's, so it takes no time. */
+/** The device's network port on lwIP, with a scripted broker or a hostile neighbour in the same program, under ASan and UBSan. Its clock is the test's. */
 import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -10,21 +10,24 @@ const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, "../..");
 const BUILD = join(ROOT, "build/test-firmware");
 const LWIP = process.env.LWIP_SOURCE ?? join(ROOT, "build/third-party/lwip");
-/** Hostile streams per run; HEDGE_RUNS asks for more. */
+/** Hostile streams, and neighbours, per run; HEDGE_RUNS asks for more. */
 const STREAMS = Number(process.env.HEDGE_RUNS ?? 4000);
 
-async function program(name: string, variables: readonly string[] = []): Promise<string> {
+/** Builds both programs. @returns their folder */
+async function programs(name: string, variables: readonly string[] = []): Promise<string> {
   mkdirSync(BUILD, { recursive: true });
   const image = join(BUILD, name);
   const make = ["make", "-s", "-C", join(ROOT, "firmware-wasm"), "-f", "test/net/Makefile", `IMAGE=${image}`];
   await run("flock", [join(BUILD, `${name}.lock`), ...make, `LWIP_SOURCE=${LWIP}`, ...variables]);
-  return join(image, "net-test");
+  return image;
 }
 
 describe("network port", () => {
+  let folder: string;
   let net: string;
   beforeAll(async () => {
-    net = await program("net");
+    folder = await programs("net");
+    net = join(folder, "net-test");
   }, 120_000);
 
   it("connects, takes messages however they are cut, refuses nonsense, comes back, and says goodbye", async () => {
@@ -37,10 +40,15 @@ describe("network port", () => {
     expect(await runProgram(net, ["fuzz", "0", String(STREAMS)])).toEqual([`ok ${STREAMS} hostile streams`]);
   }, 60_000);
 
+  it(`finds its way by DHCP, DNS and SNTP, and outlives ${STREAMS} neighbours that send broken frames`, async () => {
+    const lines = await runProgram(join(folder, "frames-test"), ["0", String(STREAMS)]);
+    expect(lines).toEqual(["ok gets an address, the time and to the broker", `ok ${STREAMS} hostile neighbours`]);
+  }, 60_000);
+
   it("needs each of lwIP's faults mended: with its MQTT client as it comes, the same tests fail", async () => {
-    const original = await program("net-original", [`MQTT=${join(LWIP, "src/apps/mqtt/mqtt.c")}`]);
+    const original = await programs("net-original", [`MQTT=${join(LWIP, "src/apps/mqtt/mqtt.c")}`]);
     const fails = ["takes split messages", "takes bursts", "takes long messages", "hangs up on nonsense"];
-    for (const name of fails) await expect(runProgram(original, [name])).rejects.toThrow("not so");
-    expect(await runProgram(original, ["connects"])).toEqual(["ok connects"]);
+    for (const name of fails) await expect(runProgram(join(original, "net-test"), [name])).rejects.toThrow("not so");
+    expect(await runProgram(join(original, "net-test"), ["connects"])).toEqual(["ok connects"]);
   }, 120_000);
 });

@@ -41,17 +41,53 @@ void board_random (uint8_t * o_bytes, size_t length) { while (length-- > 0) * o_
 void board_reset (void) { failed (__FILE__, __LINE__, "lwIP's invariants hold"); }
 bool board_ethernet_start (const uint8_t mac [6]) { return mac [0] == 2; }
 bool board_ethernet_link_up (void) { return cable; }
-/** Asked once in each round of the network port: the loop delivers, and a millisecond passes. */
+
+ethernet_frame sent;
+void (* on_sent_frame) (void);
+static ethernet_frame given;
+static uint32_t given_at;
+
+void give_frame (const uint8_t * bytes, uint32_t length)
+{
+    expect (length <= sizeof given.bytes && given.length == given_at);
+    memcpy (given.bytes, bytes, length);
+    given.length = length;
+    given_at = 0;
+}
+
+/** Asked in each round of the network port until there is nothing: then the loop delivers, and a millisecond passes. */
 size_t board_ethernet_next (void)
 {
+    if (given_at < given.length) return given.length;
     ++now;
     netif_poll (netif_default);
     return 0;
 }
-void board_ethernet_read (uint8_t * o_bytes, size_t length) { memset (o_bytes, 0, length); }
-bool board_ethernet_send_begin (size_t length) { return length > 0; }
-void board_ethernet_send (const uint8_t * bytes, size_t length) { (void) bytes, (void) length; }
-void board_ethernet_send_end (void) { }
+
+void board_ethernet_read (uint8_t * o_bytes, size_t length)
+{
+    expect (length <= given.length - given_at);
+    memcpy (o_bytes, given.bytes + given_at, length);
+    given_at += (uint32_t) length;
+}
+
+bool board_ethernet_send_begin (size_t length)
+{
+    expect (length > 0 && length <= sizeof sent.bytes);
+    sent.length = 0;
+    return true;
+}
+
+void board_ethernet_send (const uint8_t * bytes, size_t length)
+{
+    memcpy (sent.bytes + sent.length, bytes, length);
+    sent.length += (uint32_t) length;
+}
+
+void board_ethernet_send_end (void)
+{
+    if (on_sent_frame) on_sent_frame ();
+}
 
 void hedge_log (const char * format, ...) { (void) format; }
 uint32_t hedge_crc32 (uint32_t crc, const uint8_t * bytes, uint32_t length) { return crc + bytes [0] + length; }

@@ -24,6 +24,17 @@ void run (uint32_t milliseconds);
 /** Until it is so; a test that waits longer than ten minutes of its clock fails. */
 #define run_until(what) do { for (uint32_t end_ = now + 600000; ! (what); turn ()) expect (now != end_); } while (0)
 
+/* The Ethernet: what the port sent last, and what it is to receive in its next round. */
+typedef struct {
+    uint8_t bytes [1600];
+    uint32_t length;
+} ethernet_frame;
+
+extern ethernet_frame sent;
+/** Called for each frame that was sent, if set. */
+extern void (* on_sent_frame) (void);
+void give_frame (const uint8_t * bytes, uint32_t length);
+
 /* The device. */
 extern struct device {
     bool takes;              /* what frame_begin answers */
