@@ -4,25 +4,19 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { pino } from "pino";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type CloudWorker, startWorker } from "../../src/cloud/worker.ts";
 import { type ExpectedRun, expectRun } from "../../src/explore/firmware/expected.ts";
 import { type Fault, type Recovery, survive, unaccounted, WAITING } from "../../src/explore/firmware/faults.ts";
+import { Field, type FieldOptions } from "../../src/explore/firmware/field.ts";
 import { bytesOf } from "../../src/explore/firmware/identity.ts";
-import { type Lab, type LabOptions, openLab } from "../../src/explore/firmware/lab.ts";
 import { OffloadTap } from "../../src/explore/firmware/offload-tap.ts";
 import { buildBoards } from "../support/board-firmware.ts";
-import { startMosquitto, type TestBroker } from "../support/brokers.ts";
 import { buildCli, startCli } from "../support/built.ts";
 import { tinyHybrid, unsureSample } from "../support/tiny-cloud.ts";
 
 const BOARD = "mps2-an386";
-const log = pino({ level: "silent" });
 
 let run: ExpectedRun;
-let broker: TestBroker;
-let worker: CloudWorker | undefined;
 const cleanups: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
@@ -35,33 +29,12 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function startAll(options: Partial<LabOptions> = {}): Promise<Lab> {
-  broker = await startMosquitto();
-  cleanups.push(() => broker.close());
-  await startOneWorker();
-  cleanups.push(stopWorker);
+async function open(options: Partial<FieldOptions> = {}): Promise<Field> {
   const { bundle } = run;
   const config = { deadlineMs: 50_000 };
-  const lab = await openLab({
-    board: BOARD,
-    transport: "mqtt",
-    operator: "uart",
-    broker: broker.url,
-    bundle,
-    config,
-    ...options,
-  });
-  cleanups.push(() => lab.close());
-  return lab;
-}
-
-async function startOneWorker(): Promise<void> {
-  worker = await startWorker({ broker: broker.url, bundles: [run.bundle], name: "w", threads: 1, log });
-}
-
-async function stopWorker(): Promise<void> {
-  await worker?.stop();
-  worker = undefined;
+  const field = await Field.open({ board: BOARD, transport: "mqtt", operator: "uart", bundle, config, ...options });
+  cleanups.push(() => field.close());
+  return field;
 }
 
 /** Every sample was answered by the cloud, as it should be. */
@@ -80,41 +53,26 @@ function expectRecovered({ flaws, counts }: Recovery, more: Partial<Recovery["co
 
 describe("samples that come while it is gone are answered behind", () => {
   it("the broker, killed and started again", async () => {
-    const lab = await startAll();
-    const fault: Fault = {
-      async strike() {
-        await broker.close();
-        await lab.log.until(/net: .*broker|net: lost|net: connection/);
-      },
-      async mend() {
-        broker = await startMosquitto(broker.port);
-      },
-    };
-    expectRecovered(await survive(lab, run, fault), { reconnects: 1 });
+    const field = await open();
+    expectRecovered(await survive(field.lab, run, field.brokerGone), { reconnects: 1 });
   });
 
   it("the Ethernet", async () => {
-    const lab = await startAll();
-    const fault: Fault = {
-      async strike() {
-        await lab.emulator.linkDown();
-        await lab.log.until(/net: link down/);
-      },
-      mend: () => lab.emulator.linkUp(),
-    };
-    expectRecovered(await survive(lab, run, fault));
+    const field = await open();
+    // The connection to the broker outlives a short while without it.
+    expectRecovered(await survive(field.lab, run, field.linkDown));
   });
 
   it("the worker", async () => {
-    const lab = await startAll();
-    expectRecovered(await survive(lab, run, { strike: stopWorker, mend: startOneWorker }), { reconnects: 0 });
+    const field = await open();
+    expectRecovered(await survive(field.lab, run, field.workerGone), { reconnects: 0 });
   });
 });
 
 describe("over a UART", () => {
   /** As a process: the field's gateways are, and end without a word. */
-  async function startGateway(link: string): Promise<ChildProcess> {
-    const { child } = await startCli(["gateway", link, "--broker", broker.url, "--json"]);
+  async function startGateway({ lab, broker }: Field): Promise<ChildProcess> {
+    const { child } = await startCli(["gateway", lab.emulator.uart, "--broker", broker, "--json"]);
     cleanups.push(() => kill(child));
     return child;
   }
@@ -127,22 +85,23 @@ describe("over a UART", () => {
   }
 
   it("samples that come while the gateway is gone are answered behind", async () => {
-    const lab = await startAll({ board: "riscv-virt", transport: "uart", gateway: false });
-    const first = await startGateway(lab.emulator.uart);
-    const fault: Fault = { strike: () => kill(first), mend: () => startGateway(lab.emulator.uart) };
-    expectRecovered(await survive(lab, run, fault));
+    const field = await open({ board: "riscv-virt", transport: "uart", gateway: false });
+    const first = await startGateway(field);
+    const fault: Fault = { strike: () => kill(first), mend: () => startGateway(field) };
+    expectRecovered(await survive(field.lab, run, fault));
   });
 });
 
 it("falls back to the exit's answers at the deadline while the worker is absent, and to none once it is there", async () => {
-  const lab = await startAll({ config: { deadlineMs: 1_000 } });
-  await stopWorker();
+  const field = await open({ config: { deadlineMs: 1_000 } });
+  const { lab } = field;
+  await field.stopWorker();
   await lab.device.setThreshold(0);
   const [sample] = run.samples;
   const alone = await lab.device.sample(bytesOf(sample!.image));
   expect(alone).toMatchObject({ source: "fallback", label: sample!.edge.label, check: sample!.check });
   expect(alone.attempts).toBeGreaterThan(0);
-  await startOneWorker();
+  await field.startWorker();
   expect(await lab.device.sample(bytesOf(sample!.image))).toMatchObject({ source: "cloud", label: sample!.label });
   const { counts } = await lab.device.describe();
   expect(counts).toMatchObject({ samples: 2, offloaded: 2, answered: 1, unconfirmed: 1 });
@@ -150,10 +109,11 @@ it("falls back to the exit's answers at the deadline while the worker is absent,
 });
 
 it("works on in a new session behind a reset among samples that wait", async () => {
-  const lab = await startAll();
-  const tap = await OffloadTap.open(broker.url, lab.id);
+  const field = await open();
+  const { lab } = field;
+  const tap = await OffloadTap.open(field.broker, lab.id);
   cleanups.push(() => tap.close());
-  await stopWorker();
+  await field.stopWorker();
   await lab.device.setThreshold(0);
   const lost = lab.device.sample(bytesOf(run.samples[0]!.image));
   lost.catch(() => undefined);
@@ -161,7 +121,7 @@ it("works on in a new session behind a reset among samples that wait", async () 
   const lines = lab.log.lines.length;
   await lab.emulator.reset();
   await lab.log.until(/^started \(event 100, number 1/, lines);
-  await startOneWorker();
+  await field.startWorker();
   await lab.device.setThreshold(0);
   expect(await lab.device.sample(bytesOf(run.samples[1]!.image))).toMatchObject({
     source: "cloud",
