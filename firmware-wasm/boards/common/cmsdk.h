@@ -6,7 +6,7 @@
 void cmsdk_timer_start (void);
 
 void cmsdk_uart_start (void);
-/** Waits until all that was written is out, which takes 45 ms at most; goes on after 100 ms in any case. */
+/** Waits until all that was written is out, which takes 23 ms at most; goes on after 100 ms in any case. */
 void cmsdk_uart_drain (void);
 /** For both of the UART's interrupts. */
 void cmsdk_uart_interrupt (void);
