@@ -1,4 +1,6 @@
 /** What an inference costs in the real firmware on an emulated board, and what RAM it has used behind it. */
+import type { DeviceSettings } from "../../boards/provision.ts";
+import type { Variant } from "../../boards/state.ts";
 import type { Bundle } from "../../bundle/bundle.ts";
 import { HedgeError } from "../../errors.ts";
 import type { Description } from "../../wire/device-frames.ts";
@@ -12,10 +14,13 @@ export interface BoardCost {
 }
 
 export interface BoardCostOptions {
-  readonly variant: "plain" | "tls" | "small";
+  readonly variant: Variant;
   readonly bundle: Bundle;
   readonly images: readonly Int8Array[];
+  /** For the host, which asks the board over it. */
   readonly broker: string;
+  /** What the board is told otherwise. */
+  readonly config: DeviceSettings;
 }
 
 /** With -icount shift=0 an instruction takes a nanosecond of the board's time, and its timer counts microseconds. */
@@ -24,8 +29,8 @@ const INSTRUCTIONS_PER_MICROSECOND = 1000;
 const NEVER = 0;
 
 /** Runs the images on mps2-an386 over its Ethernet, with a broker and a worker behind it. */
-export async function boardCost({ variant, bundle, images, broker }: BoardCostOptions): Promise<BoardCost> {
-  const lab = await openLab({ board: "mps2-an386", variant, transport: "mqtt", bundle, broker, icount: true });
+export async function boardCost({ variant, bundle, images, broker, config }: BoardCostOptions): Promise<BoardCost> {
+  const lab = await openLab({ board: "mps2-an386", variant, transport: "mqtt", bundle, broker, config, icount: true });
   try {
     await lab.device.setThreshold(NEVER);
     const micros: number[] = [];

@@ -3,21 +3,20 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VARIANTS, type Variant } from "../../boards/state.ts";
-import type { Bundle } from "../../bundle/bundle.ts";
 import { compileModel } from "../../bundle/compile.ts";
 import { writeBundle } from "../../bundle/write.ts";
 import type { KernelProfile } from "../../plan/profile.ts";
 import { loadSamples } from "../load-samples.ts";
-import { startMosquitto } from "../mosquitto.ts";
 import type { Report } from "../run-edge.ts";
 import { startWorkerProcess } from "../worker-process.ts";
 import { type BoardCost, boardCost, ramBytes } from "./board-cost.ts";
 import { cycleEstimates } from "./cycles.ts";
-import { countDifferences } from "./identical.ts";
+import { type Compiled, countDifferences } from "./identical.ts";
 import { imageSize } from "./image-size.ts";
 import { countNetwork, layerTable } from "./layer-table.ts";
 import { countLevers } from "./levers.ts";
 import { cutPower } from "./power-cuts.ts";
+import { startSecuredBroker } from "./secured-broker.ts";
 
 export interface FirmwareBenchOptions {
   /** The model's file (.onnx). */
@@ -53,8 +52,8 @@ export async function firmwareFigures(options: FirmwareBenchOptions): Promise<vo
     const counted = await countNetwork(model, options.model, folder);
     for (const line of layerTable(counted)) print(line);
 
-    const bundles = { portable: join(folder, "portable"), native: join(folder, "native") };
-    const costs = await costsOnBoard(options, bundles);
+    const models = await compileProfiles(options.model, folder);
+    const costs = await costsOnBoard(options, models, folder);
     figure("fw.ram", ramBytes(costs.plain.description), "B");
     figure("fw.ram.tls", ramBytes(costs.tls.description), "B");
     figure("fw.ram.small", ramBytes(costs.small.description), "B");
@@ -76,7 +75,7 @@ export async function firmwareFigures(options: FirmwareBenchOptions): Promise<vo
     for (const line of cuts.lines) print(`power cuts: ${line}`);
     figure("fw.powercut.bricks", cuts.bricks, "devices");
 
-    const differences = await countDifferences({ ...options, bundles });
+    const differences = await countDifferences({ ...options, models });
     figure("fw.identical", differences === 0 ? 1 : 0, "bool");
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -89,29 +88,34 @@ async function printSize(variant: Variant, print: (line: string) => void): Promi
   print(`figure fw.flash${variant === "plain" ? "" : `.${variant}`} ${flash} B`);
 }
 
+/** The model's bundles, and their folders. */
+async function compileProfiles(file: string, folder: string): Promise<Readonly<Record<KernelProfile, Compiled>>> {
+  const compile = async (kernels: KernelProfile): Promise<Compiled> => {
+    const { bundle } = await compileModel(await readFile(file), file, { kernels });
+    await writeBundle(join(folder, kernels), bundle);
+    return { bundle, folder: join(folder, kernels) };
+  };
+  return { portable: await compile("portable"), native: await compile("native") };
+}
+
 type Costs = Readonly<Record<Variant | "native", BoardCost>>;
 
-/** The portable model on each variant of the firmware, the native one on the plain one. Writes the bundles to their folders. */
+/** The portable model on each variant of the firmware, the native one on the plain one. */
 async function costsOnBoard(
-  { model, images: file, hedge, report, print }: FirmwareBenchOptions,
-  folders: Readonly<Record<KernelProfile, string>>,
+  { images: file, hedge, report, print }: FirmwareBenchOptions,
+  models: Readonly<Record<KernelProfile, Compiled>>,
+  folder: string,
 ): Promise<Costs> {
-  const broker = await startMosquitto();
-  const bundles: Partial<Record<KernelProfile, Bundle>> = {};
-  for (const kernels of ["portable", "native"] as const) {
-    const { bundle } = await compileModel(await readFile(model), model, { kernels });
-    await writeBundle(folders[kernels], bundle);
-    bundles[kernels] = bundle;
-  }
-  const workers = await Promise.all(
-    Object.values(folders).map((folder) => startWorkerProcess(hedge, folder, broker.url)),
-  );
+  const { broker, secured } = await startSecuredBroker(folder);
+  const start = ({ folder: served }: Compiled) => startWorkerProcess(hedge, served, broker.url);
+  const workers = await Promise.all(Object.values(models).map(start));
   try {
     const cost = async (variant: Variant, kernels: KernelProfile): Promise<BoardCost> => {
       report(`an inference on ${REFERENCE}, ${variant}, ${kernels}`, 0, 0);
-      const bundle = bundles[kernels]!;
+      const { bundle } = models[kernels];
       const { images } = await loadSamples(file, bundle.manifest, COUNTED);
-      const found = await boardCost({ variant, bundle, images, broker: broker.url });
+      const config = variant === "tls" ? secured : {};
+      const found = await boardCost({ variant, bundle, images, broker: broker.url, config });
       const { heapPeak, heapBytes, stackPeak, stackBytes, staticBytes } = found.description.memory;
       print(
         `${REFERENCE}, ${variant}, ${kernels}: statics ${staticBytes} B, in them wasm3's ${heapBytes} (used: ${heapPeak}); ` +

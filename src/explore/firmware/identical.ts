@@ -1,6 +1,7 @@
 /** Images through every board: over Ethernet and over the UART, with both profiles, through a real broker and a worker, held to wasm3 on the host. */
 import { knownBoards } from "../../boards/boards.ts";
-import { readBundle } from "../../bundle/read.ts";
+import type { Bundle } from "../../bundle/bundle.ts";
+import type { KernelProfile } from "../../plan/profile.ts";
 import { loadSamples } from "../load-samples.ts";
 import { startMosquitto } from "../mosquitto.ts";
 import type { Report } from "../run-edge.ts";
@@ -9,9 +10,14 @@ import { expectRun } from "./expected.ts";
 import { compareRun } from "./identity.ts";
 import { openLab } from "./lab.ts";
 
+/** A bundle and its folder. */
+export interface Compiled {
+  readonly bundle: Bundle;
+  readonly folder: string;
+}
+
 export interface IdentityOptions {
-  /** Folders of the model's bundles. */
-  readonly bundles: Readonly<Record<"portable" | "native", string>>;
+  readonly models: Readonly<Record<KernelProfile, Compiled>>;
   /** Labelled images. */
   readonly images: string;
   readonly count: number;
@@ -37,8 +43,7 @@ const SHOWN = 5;
 export async function countDifferences(options: IdentityOptions): Promise<number> {
   const { print, report } = options;
   let differences = 0;
-  for (const [profile, folder] of Object.entries(options.bundles)) {
-    const bundle = await readBundle(folder);
+  for (const [profile, { bundle, folder }] of Object.entries(options.models)) {
     const { images } = await loadSamples(options.images, bundle.manifest, options.count);
     const run = await expectRun(bundle, images);
     const exits = run.samples.filter(({ edge }) => edge.exited).length;
