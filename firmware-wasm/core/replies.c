@@ -38,6 +38,21 @@ void hedge_replies_add_if_room (hedge_replies * replies, const hedge_reply * rep
     else ++replies->dropped;
 }
 
+/** What is left of a reply once its frame went out: nothing, but for a refusal's answer. */
+static void sent (hedge_replies * io, uint32_t index)
+{
+    hedge_reply * reply = & io->waiting [index];
+    if (! reply->refuses_sample)
+    {
+        remove_at (io, index);
+        return;
+    }
+    const uint32_t request = reply->event.request;
+    reply->type = HEDGE_FRAME_ANSWER;
+    reply->refuses_sample = false;
+    reply->answer = (hedge_answer) { .request = request, .source = HEDGE_NOT_TAKEN };
+}
+
 /** Whether an older reply to the same port waits. */
 static bool has_older (const hedge_replies * replies, uint32_t index)
 {
@@ -57,7 +72,7 @@ bool hedge_replies_send (hedge_replies * replies, hedge_reply_writer * write, vo
         const uint32_t length = to->ready (to) && ! has_older (replies, i) ? write (context, reply, frame, sizeof frame) : 0;
         if (length && to->send (to, reply->type, frame, length))
         {
-            remove_at (replies, i);
+            sent (replies, i);
             sent_any = true;
         }
         else ++i;

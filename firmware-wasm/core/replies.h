@@ -15,6 +15,7 @@
 typedef struct {
     hedge_port * to;
     hedge_frame_type type; /* ANSWER, EVENT or DESCRIPTION */
+    bool refuses_sample;   /* an event: the sample's answer, which says "not taken", follows it */
     union {
         hedge_answer answer;
         hedge_event event;

@@ -37,12 +37,10 @@ void hedge_say_description (hedge_device * device, hedge_port * to, uint32_t req
 
 void hedge_say_refusal (hedge_device * device, hedge_port * to, uint32_t request, bool is_sample, hedge_event_code why, const char * sentence)
 {
-    const hedge_reply event = { .to = to, .type = HEDGE_FRAME_EVENT, .event = { request, why, 0, sentence } };
-    const hedge_reply answer = { .to = to, .type = HEDGE_FRAME_ANSWER, .answer = { .request = request, .source = HEDGE_NOT_TAKEN } };
+    const hedge_reply refusal = { .to = to, .type = HEDGE_FRAME_EVENT, .refuses_sample = is_sample, .event = { request, why, 0, sentence } };
     ++device->counts.dropped;
     log_event (why, 0, sentence);
-    hedge_replies_add_if_room (& device->replies, & event);
-    if (is_sample) hedge_replies_add_if_room (& device->replies, & answer);
+    hedge_replies_add_if_room (& device->replies, & refusal);
 }
 
 static uint32_t write_description (const hedge_device * device, uint32_t request, uint8_t * o_frame, uint32_t room)

@@ -242,6 +242,23 @@ static void no_more_samples_are_taken_than_fit (void)
     CHECK_EQUAL (device.counts.offered, taken);
 }
 
+/** As many as replies can wait are told that they are not taken, even when they come at once. */
+static void a_burst_of_samples_is_refused_one_by_one (void)
+{
+    start ();
+    const uint32_t burst = HEDGE_QUEUE_FRAMES + HEDGE_REPLIES;
+    for (uint32_t request = 1; request <= burst; ++request) ask_sample (& uart, request, PROBE_FINE, 1, SURE);
+    settle ();
+    for (uint32_t request = 1; request <= burst; ++request)
+    {
+        const bool taken = request <= HEDGE_QUEUE_FRAMES;
+        CHECK_EQUAL (answer_to (& uart, request).source, taken ? HEDGE_BY_EDGE : HEDGE_NOT_TAKEN);
+        CHECK (taken || has_event (& uart, request, HEDGE_EVENT_NO_ROOM, NULL));
+    }
+    CHECK_EQUAL (device.counts.dropped, HEDGE_REPLIES);
+    CHECK_EQUAL (device.replies.dropped, 0);
+}
+
 /** The clock of a sample that waits on the engine runs. */
 static void the_deadline_counts_from_the_edges_answer (void)
 {
@@ -729,6 +746,7 @@ int main (int argc, char ** argv)
     TEST (what_waits_is_offered_again_behind_a_reconnection);
     TEST (a_port_that_is_full_for_a_moment_costs_no_attempt);
     TEST (no_more_samples_are_taken_than_fit);
+    TEST (a_burst_of_samples_is_refused_one_by_one);
     TEST (the_deadline_counts_from_the_edges_answer);
     TEST (a_full_queue_still_answers_questions);
     TEST (a_sample_that_traps_is_refused_and_the_next_runs);
