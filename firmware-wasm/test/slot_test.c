@@ -439,6 +439,23 @@ static void another_update_begins_anew (void)
     CHECK (boot.trial && memcmp (hedge_slot_at (& nor_flash, 1), & other.header, HEDGE_SLOT_HEADER_BYTES) == 0);
 }
 
+/** The slot of a model that was given up is half erased for another one: what is left is no unfinished update, and its marks do not stay. */
+static void a_given_up_model_that_comes_again_is_new (void)
+{
+    hedge_boot boot = confirmed ();
+    CHECK_EQUAL (update (& boot, & newer), HEDGE_SLOT_OK);
+    boot = start ();
+    CHECK_EQUAL (hedge_boot_reject (& boot), HEDGE_SLOT_OK);
+    memset (nor_memory + NOR_SLOT, 0xFF, HEDGE_FLASH_UNIT);
+    boot = start ();
+    CHECK_EQUAL (boot.verdict [1], HEDGE_SLOT_BAD_HEADER);
+    uint32_t next = 1;
+    CHECK_EQUAL (hedge_boot_update_begin (& boot, (const uint8_t *) & newer.header, & next), HEDGE_SLOT_OK);
+    CHECK_EQUAL (next, 0);
+    CHECK_EQUAL (update (& boot, & newer), HEDGE_SLOT_OK);
+    CHECK (start ().trial);
+}
+
 /** A mark counts when its last bit is written, and not before. */
 static void a_mark_is_whole_or_none (void)
 {
@@ -627,6 +644,7 @@ int main (int count, char ** arguments)
     TEST (chunks_come_in_order_and_whole);
     TEST (an_update_goes_on_behind_a_reset);
     TEST (another_update_begins_anew);
+    TEST (a_given_up_model_that_comes_again_is_new);
     TEST (a_mark_is_whole_or_none);
     TEST (a_wrong_body_is_not_kept);
     TEST (broken_flash_is_told);
