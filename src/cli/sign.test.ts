@@ -151,8 +151,10 @@ describe("hedge sign", () => {
     expect(code).toBe(EXIT_CODES.input);
     expect(err).toMatch(/tiny takes \d+ bytes, and a slot of small has 512\./);
     expect(existsSync(out)).toBe(false);
-    const unknown = await hedge("sign", folder, "-k", signer, "--board", "esp32", "-o", out);
-    expect([unknown.code, unknown.err]).toEqual([EXIT_CODES.usage, expect.stringContaining("esp32 has no slots")]);
+    const { slots: _slots, probe: _probe, ...bare } = { ...plain, name: "bare" };
+    writeFileSync(file, JSON.stringify(bare));
+    const unknown = await hedge("sign", folder, "-k", signer, "--board", file, "-o", out);
+    expect([unknown.code, unknown.err]).toEqual([EXIT_CODES.usage, expect.stringContaining("bare has no slots")]);
   });
 });
 

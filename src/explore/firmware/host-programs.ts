@@ -86,7 +86,8 @@ async function compile(name: string, inputs: readonly string[]): Promise<string>
 /** Runs a test program to its end, with `input` on its standard input. @returns its lines; throws with what it said when it failed */
 export async function runProgram(program: string, args: readonly string[] = [], input = ""): Promise<string[]> {
   const running = run(program, args, { maxBuffer: 64 << 20 });
-  running.child.stdin?.end(input);
+  // One that reads nothing may have ended before.
+  running.child.stdin?.on("error", () => undefined).end(input);
   try {
     return (await running).stdout.trimEnd().split("\n");
   } catch (cause) {
