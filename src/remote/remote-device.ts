@@ -69,6 +69,8 @@ interface Waiting {
 
 /** Of a chunk: every device's queue holds it; a multiple of what flash is programmed by. */
 const CHUNK_BYTES = 1024;
+/** Chunks on their way at a time, so that the next one is there when the device has written one. */
+const CHUNK_WINDOW = 2;
 /** Milliseconds between the first attempts to reach a device, and until they are given up. */
 const CONNECT_AGAIN = 200;
 const CONNECT_WITHIN = 10_000;
@@ -157,17 +159,31 @@ export class RemoteDevice {
     const header = image.subarray(0, HEADER_BYTES);
     const body = image.subarray(HEADER_BYTES);
     let next = await this.#beginUpdate(header);
+    let sent = next;
+    let window = CHUNK_WINDOW;
     let stalls = 0;
+    const replies: Promise<DeviceEvent>[] = [];
     while (next < body.length) {
       onProgress(HEADER_BYTES + next, image.length);
-      const data = body.subarray(next, next + CHUNK_BYTES);
-      const reply = await this.#ask("chunk", "event", QUICK, { number: next, check: crc32(data), data });
-      const taken = reply.code === EVENT_CODES.ok && reply.number > next && reply.number <= body.length;
-      stalls = taken ? 0 : stalls + 1;
-      if (taken) next = reply.number;
-      // It started again in between, or a chunk came to it twice or damaged: it says where to go on.
-      else if (mayGoOn(reply) && stalls < MAX_STALLS) next = await this.#beginUpdate(header);
-      else throw new Refusal(this.#name, "chunk", reply);
+      for (; replies.length < window && sent < body.length; sent += CHUNK_BYTES) {
+        const data = body.subarray(sent, sent + CHUNK_BYTES);
+        const reply = this.#ask("chunk", "event", QUICK, { number: sent, check: crc32(data), data });
+        // Of several that fail the first is thrown, below.
+        reply.catch(() => undefined);
+        replies.push(reply);
+      }
+      const reply = await replies.shift()!;
+      if (reply.code === EVENT_CODES.ok && reply.number > next && reply.number <= body.length) {
+        next = reply.number;
+        stalls = 0;
+        continue;
+      }
+      // It started again in between, or chunks came to it damaged or out of order: it says where to go on, one by one from now on.
+      await Promise.allSettled(replies.splice(0));
+      if (!mayGoOn(reply) || ++stalls === MAX_STALLS) throw new Refusal(this.#name, "chunk", reply);
+      next = await this.#beginUpdate(header);
+      sent = next;
+      window = 1;
     }
     onProgress(image.length, image.length);
   }
