@@ -129,10 +129,10 @@ void hedge_device_take_result (hedge_device * device, const uint8_t * frame, uin
     hedge_offers_release (offer);
 }
 
-/** Sends the offer that is due. What cannot go out stays due. */
+/** Sends the offer that is due; none is past its deadline here. What cannot go out stays due. */
 static bool send_offer (hedge_device * device)
 {
-    const uint32_t now = board_millis ();
+    const uint32_t now = device->polled_at;
     hedge_port * network = device->network;
     hedge_offer * offer = hedge_offers_due (& device->offers, now);
     if (! offer || ! device->knows_time || ! network->online (network)) return false;
@@ -159,7 +159,7 @@ static bool send_offer (hedge_device * device)
 static void end_expired (hedge_device * device)
 {
     hedge_offer * offer;
-    while ((offer = hedge_offers_expired (& device->offers, board_millis ())) != NULL)
+    while ((offer = hedge_offers_expired (& device->offers, device->polled_at)) != NULL)
     {
         hedge_engine_fall_back (device, offer->reply_to, & offer->answer);
         hedge_offers_release (offer);

@@ -55,7 +55,7 @@ typedef struct {
     bool was_connected;
     bool knows_time;
     uint64_t epoch_ms, uptime_ms; /* at `polled_at` */
-    uint32_t polled_at;
+    uint32_t polled_at; /* board_millis: the one time of all that a poll does with offers */
     bool restarts;
     uint32_t restarts_since;
 } hedge_device;

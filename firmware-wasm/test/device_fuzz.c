@@ -21,13 +21,22 @@ static uint32_t accounted;
 /** The newest offload, to be answered. */
 static sent_frame last_offload;
 
+/** No sample is offered for longer than it may wait. */
+static void look_at_offload (const sent_frame * sent)
+{
+    const uint8_t * payload;
+    const hedge_offload offload = read_offload (sent, & payload);
+    CHECK (offload.deadline <= device.epoch_ms + DEADLINE);
+    last_offload = * sent;
+}
+
 /** Notes what was sent, and forgets it. */
 static void look (bench_port * port)
 {
     for (uint32_t i = 0; i < port->count; ++i)
     {
         const sent_frame * sent = & port->sent [i];
-        if (sent->type == HEDGE_FRAME_OFFLOAD) last_offload = * sent;
+        if (sent->type == HEDGE_FRAME_OFFLOAD) look_at_offload (sent);
         if (sent->type == HEDGE_FRAME_EVENT) (void) read_event (sent);
         if (sent->type != HEDGE_FRAME_ANSWER) continue;
         const hedge_answer answer = read_answer (sent);
@@ -149,6 +158,13 @@ static void change_the_world (void)
     case 3:
         hedge_device_set_time (& device, ((uint64_t) random_word () << 20) + random_word ());
         break;
+    case 4:
+    {
+        /* Just before a deadline. */
+        const hedge_offer * offer = & device.offers.offers [random_below (HEDGE_HELD_SAMPLES)];
+        if (offer->held && (int32_t) (offer->deadline - 1 - clock_ms) > 0) clock_ms = offer->deadline - 1;
+        break;
+    }
     default:
         clock_ms += random_below (4) ? random_below (200) : random_below (3 * DEADLINE);
     }
@@ -247,6 +263,7 @@ int main (int argc, char ** argv)
 {
     CHECK (argc == 6);
     for (uint32_t i = 0; i < 3; ++i) images [i] = make_image (read_wasm (argv [1 + i]), 1 + i, HEDGE_SLOT_HYBRID);
+    clock_runs = true;
     const uint32_t seed = (uint32_t) strtoul (argv [4], NULL, 10), lives = (uint32_t) strtoul (argv [5], NULL, 10);
     for (uint32_t i = 0; i < lives; ++i)
     {

@@ -19,9 +19,11 @@
 /* The board. */
 
 static uint32_t clock_ms;
+/** Whether time passes while the device works, too. */
+static bool clock_runs;
 
 const char board_name [] = "bench";
-uint32_t board_millis (void) { return clock_ms; }
+uint32_t board_millis (void) { return clock_runs && random_below (4) == 0 ? clock_ms += 1 + random_below (3) : clock_ms; }
 uint32_t board_micros (void) { return clock_ms * 1000; }
 void board_random (uint8_t * o_bytes, size_t length) { while (length--) * o_bytes++ = (uint8_t) random_word (); }
 board_reset_cause_t board_reset_cause (void) { return BOARD_SOFTWARE_RESET; }
