@@ -1,5 +1,6 @@
 /** wasm3 as firmware builds it (firmware-wasm/wasm3/wasm3.mk), for a program of the bench: on a 32-bit Arm. */
 import { createHash } from "node:crypto";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type RunnerBuild, tool, wasm3Source } from "../wasm3-build.ts";
 import { BUILD_FOLDER, FIRMWARE_FOLDER } from "./files.ts";
@@ -17,7 +18,10 @@ export async function tuneWasm3(build: RunnerBuild, levers: Levers = {}): Promis
   const image = join(BUILD_FOLDER, `firmware-${createHash("sha256").update(source).digest("hex").slice(0, 8)}`);
   const variables = { CROSS: "arm-none-eabi-", IMAGE: image, WASM3_SOURCE: source, ...levers };
   const settings = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
-  const said = await tool("make", ["-s", "-f", MAKEFILE, "wasm3-build", ...settings], "make", FIRMWARE_FOLDER);
+  await mkdir(BUILD_FOLDER, { recursive: true });
+  // One at a time makes the sources, whoever wants them.
+  const make = ["make", "-s", "-f", MAKEFILE, "wasm3-build", ...settings];
+  const said = await tool("flock", [`${image}.lock`, ...make], "make", FIRMWARE_FOLDER);
   const [defines, flags, operationFlags] = said.trimEnd().split("\n").slice(-3).map(words);
   const folder = join(image, "wasm3");
   return {
