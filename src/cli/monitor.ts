@@ -1,7 +1,7 @@
 /** `hedge monitor`: shows what a device says. */
 import { type Command, Option } from "commander";
-import { HedgeError } from "../errors.ts";
-import type { Entry, MonitorTarget } from "../remote/monitor.ts";
+import type { Entry } from "../remote/monitor.ts";
+import { deviceTarget } from "./device-target.ts";
 import { DEFAULT_BROKER } from "./options.ts";
 import { globalOptions } from "./output.ts";
 import { untilStopped } from "./signals.ts";
@@ -30,7 +30,7 @@ export function register(program: Command): void {
         "  hedge monitor --broker mqtt://127.0.0.1:1883 --device porch --json",
     )
     .action(async (link: string | undefined, options: MonitorOptions, command: Command) => {
-      const target = await targetOf(link, options);
+      const target = await deviceTarget({ link, ...options });
       const { startMonitor } = await import("../remote/monitor.ts");
       const { json } = globalOptions(command);
       const stopped = untilStopped();
@@ -41,22 +41,6 @@ export function register(program: Command): void {
       await stopped;
       await monitor.close();
     });
-}
-
-async function targetOf(link: string | undefined, { board, broker, device }: MonitorOptions): Promise<MonitorTarget> {
-  const ways = [link, board, device].filter((way) => way !== undefined);
-  if (ways.length !== 1) {
-    throw new HedgeError(
-      "usage",
-      ways.length === 0 ? "No device is named." : "A device is named twice.",
-      "Give the address of a link, --board NAME, or --device ID with --broker URL.",
-    );
-  }
-  if (device !== undefined) return { broker, device };
-  if (link !== undefined) return { link };
-  const { defaultFolder } = await import("../boards/state.ts");
-  const { requireRunning } = await import("../boards/emulator.ts");
-  return { link: (await requireRunning(defaultFolder(board!))).uart };
 }
 
 /** HH:MM:SS.mmm of this machine. */

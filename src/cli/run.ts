@@ -1,8 +1,10 @@
 /** `hedge run`: runs a model on files. */
 import { type Command, Option } from "commander";
+import type { Bundle } from "../bundle/bundle.ts";
 import { ENGINE_KINDS, type EngineKind } from "../engine/engine.ts";
 import type { Classification, Finisher } from "../explore/classify.ts";
-import { nonNegative } from "./options.ts";
+import { deviceTarget } from "./device-target.ts";
+import { DEFAULT_BROKER, nonNegative } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
 
 interface RunOptions {
@@ -10,6 +12,9 @@ interface RunOptions {
   readonly threshold?: number;
   readonly broker?: string;
   readonly edgeOnly?: boolean;
+  readonly link?: string;
+  readonly board?: string;
+  readonly device?: string;
 }
 
 export function register(program: Command): void {
@@ -19,7 +24,7 @@ export function register(program: Command): void {
     .description(
       "Runs the edge part on images of the model's size (PNG or JPEG), or on arrays of numbers (JSON). Where the exit is not sure, the " +
         "cloud part finishes: in this process, or with --broker on a worker. Edge-only models answer by themselves: with a label, or " +
-        "with the values of their output.",
+        "with the values of their output. With --board, --link or --device the samples go to a device that has the model (hedge flash).",
     )
     .argument("<bundle>", "folder that hedge compile wrote")
     .argument("<samples...>", "PNG, JPEG or JSON files")
@@ -31,27 +36,65 @@ export function register(program: Command): void {
     )
     .addOption(new Option("-b, --broker <url>", "offload over this MQTT broker").conflicts("edgeOnly"))
     .option("--edge-only", "take the exit's answer, sure or not")
+    .addOption(onDevice("--board <name>", "a board that hedge board run started, by its id").conflicts("broker"))
+    .addOption(
+      onDevice("--link <address>", "a device on a line: serial:/dev/ttyACM0, tcp:host:port or unix:path").conflicts(
+        "broker",
+      ),
+    )
+    .addOption(onDevice("--device <id>", "a device at the broker"))
     .addHelpText(
       "after",
-      "\nExample:\n  hedge run out/ cat.png\n  hedge run out/ *.png --json --threshold 0.3\n  hedge run out/ sensor.json",
+      "\nExample:\n  hedge run out/ cat.png\n  hedge run out/ *.png --json --threshold 0.3\n  hedge run out/ sensor.json\n  hedge run out/ cat.png --board porch",
     )
     .action(async (folder: string, paths: string[], options: RunOptions, command: Command) => {
-      const [{ readBundle }, { readSample }, { classifySamples }] = await Promise.all([
+      const [{ readBundle }, { readSample }] = await Promise.all([
         import("../bundle/read.ts"),
         import("../explore/sample-file.ts"),
-        import("../explore/classify.ts"),
       ]);
       const bundle = await readBundle(folder);
       const samples: Int8Array[] = [];
       for (const path of paths) samples.push(await readSample(path, bundle.manifest));
-      const finisher: Finisher = options.broker
-        ? { by: "broker", url: options.broker }
-        : { by: options.edgeOnly ? "nobody" : "here" };
-      const { engine, threshold } = options;
-      const results = await classifySamples(bundle, samples, { engine, threshold, finisher });
+      const results = await (isOnDevice(options) ? askDevice : runHere)(bundle, samples, options);
       const rows = results.map((result, i) => ({ sample: paths[i]!, ...result }));
       printResult(globalOptions(command), rows, () => rows.map(sentence).join("\n"));
     });
+}
+
+/** What a device decides by itself is nothing to say here. */
+function onDevice(flags: string, description: string): Option {
+  return new Option(flags, description).conflicts(["engine", "edgeOnly", "threshold"]);
+}
+
+function isOnDevice({ board, link, device }: RunOptions): boolean {
+  return (board ?? link ?? device) !== undefined;
+}
+
+async function runHere(
+  bundle: Bundle,
+  samples: readonly Int8Array[],
+  { engine, threshold, broker, edgeOnly }: RunOptions,
+): Promise<Classification[]> {
+  const { classifySamples } = await import("../explore/classify.ts");
+  const finisher: Finisher = broker ? { by: "broker", url: broker } : { by: edgeOnly ? "nobody" : "here" };
+  return classifySamples(bundle, samples, { engine, threshold, finisher });
+}
+
+async function askDevice(
+  bundle: Bundle,
+  samples: readonly Int8Array[],
+  { broker = DEFAULT_BROKER, ...named }: RunOptions,
+): Promise<Classification[]> {
+  const [{ classifyOnDevice }, { openRemote }] = await Promise.all([
+    import("../explore/classify-on-device.ts"),
+    import("../remote/target.ts"),
+  ]);
+  const device = await openRemote(await deviceTarget({ broker, ...named }));
+  try {
+    return await classifyOnDevice(bundle, samples, device);
+  } finally {
+    await device.close();
+  }
 }
 
 /** Values beyond these are left to --json. */

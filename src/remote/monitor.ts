@@ -10,14 +10,8 @@ import {
 } from "../wire/device-frames.ts";
 import { kindOf } from "../wire/fields.ts";
 import { decodeOffload } from "../wire/frames.ts";
+import type { RemoteTarget } from "./target.ts";
 import { linkTransport, mqttTransport, type Transport, type TransportHandlers } from "./transport.ts";
-
-export type MonitorTarget =
-  | { readonly link: string }
-  | {
-      readonly broker: string;
-      readonly device: string;
-    };
 
 /** An offload without its payload. */
 export interface SeenOffload {
@@ -42,7 +36,7 @@ export type Entry =
 /**
  * Tells `onEntry` of everything until it is closed. Throws HedgeErrors: usage (an address or name that is none), network (no broker).
  */
-export async function startMonitor(target: MonitorTarget, onEntry: (entry: Entry) => void): Promise<Transport> {
+export async function startMonitor(target: RemoteTarget, onEntry: (entry: Entry) => void): Promise<Transport> {
   const handlers: TransportHandlers = {
     onFrame: (frame) => onEntry(entryOf(frame)),
     onLog: (line) => onEntry({ kind: "log", line }),
