@@ -10,11 +10,10 @@ export class EventLog {
     for (const wake of this.#waiting) wake();
   }
 
-  /** Resolves to the first event of one of these names, of those from number `from` on and those to come. */
-  async until(names: EventName | readonly EventName[], from = 0): Promise<DeviceEvent> {
-    const codes: number[] = [names].flat().map((name) => EVENT_CODES[name]);
+  /** Resolves to the first event of that name, of those from number `from` on and those to come. */
+  async until(name: EventName, from = 0): Promise<DeviceEvent> {
     for (;;) {
-      const found = this.events.slice(from).find(({ code }) => codes.includes(code));
+      const found = this.events.slice(from).find(({ code }) => code === EVENT_CODES[name]);
       if (found) return found;
       await new Promise<void>((resolve) => {
         const wake = (): void => {
