@@ -79,7 +79,7 @@ void hedge_device_frame_abandon (hedge_device * device, hedge_port * from);
 
 /** The network port is about to be online again: what the broker acknowledged before may be lost with it, so everything held is offered again. */
 void hedge_device_connected (hedge_device * device);
-/** The time of day, from SNTP or the link. Without it nothing is offered, for offers carry deadlines. */
+/** The time of day, from SNTP or the link; what is no date is ignored. Without it nothing is offered, for offers carry deadlines. */
 void hedge_device_set_time (hedge_device * device, uint64_t epoch_ms);
 
 /** One bounded piece of work: a step of the model, a command, an offer. True when there is more to do at once. */

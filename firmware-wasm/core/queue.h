@@ -16,9 +16,11 @@
 #endif
 #define HEDGE_QUEUE_FRAME_BYTES (HEDGE_INPUT_BYTES + HEDGE_COMMAND_OVERHEAD)
 
-/** Room of a small place: a slot's header, and all results. */
+/** Room of a small place, and of a port's buffer: a slot's header, and all results. */
 #define HEDGE_SMALL_COMMAND_BYTES (256 + HEDGE_COMMAND_OVERHEAD)
+#ifndef HEDGE_SMALL_COMMANDS
 #define HEDGE_SMALL_COMMANDS 2
+#endif
 #define HEDGE_QUEUE_PLACES (HEDGE_QUEUE_FRAMES + HEDGE_SMALL_COMMANDS)
 
 struct hedge_port;

@@ -8,6 +8,7 @@
 #include "frames.h"
 #include "port.h"
 
+/* A board may set how many; 44 bytes each. */
 #ifndef HEDGE_REPLIES
 #define HEDGE_REPLIES 12
 #endif

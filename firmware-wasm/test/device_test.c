@@ -166,6 +166,7 @@ static void nothing_is_offered_before_the_time_is_known (void)
 {
     start ();
     device.knows_time = false;
+    hedge_device_set_time (& device, UINT64_MAX);
     ask_sample (& net, 7, PROBE_FINE, 2, UNSURE);
     pass (300);
     CHECK_EQUAL (net.count, 0);
