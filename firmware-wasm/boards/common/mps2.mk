@@ -9,7 +9,7 @@ BOARD_INCLUDES += boards/$(BOARD) boards/common
 # The shipped model needs 40,044 bytes of wasm3's heap, and verifying a signature 4.5 KB of stack.
 ifeq ($(VARIANT),small)
   RAM_BYTES := 64K
-  STACK_BYTES := 5632
+  STACK_BYTES := 5376
   BOARD_DEFINES := HEDGE_HELD_SAMPLES=2 HEDGE_QUEUE_FRAMES=1 HEDGE_HEAP_BYTES=40192 HEDGE_LINK_TX_BYTES=544 BOARD_UART_RX_BYTES=1024
 else
   RAM_BYTES := 128K
