@@ -57,7 +57,7 @@ int8_t * outputs_of (hedge_memory memory, const image_conv * d, const int16_t * 
     for (int32_t left = d->window.outputs; left > 0; left -= 4, weights += 4 * taps)
     {
         const int32_t count = left < 4 ? left : 4;
-        uint32_t sums [4];
+        uint32_t sums [4] = { 0 };
         if (count == 4) dot (window, weights, taps, 4, sums);
         else for (int32_t k = 0; k < count; ++k) dot (window, weights + k * taps, taps, 1, sums + k);
         for (int32_t k = 0; k < count; ++k, bias += 4)
