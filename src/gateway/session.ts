@@ -132,7 +132,7 @@ export class Session {
         this.#client = undefined;
         if (attempt === 0) log.warn({ device }, (error as Error).message);
       }
-      await this.#sleep(CONNECT_AGAIN);
+      if (!this.#stopped) await this.#sleep(CONNECT_AGAIN);
     }
   }
 
