@@ -12,8 +12,9 @@
 #include "flash.h"
 #include "random.h"
 
+#define NOR_SLOT 4096u
+/** Sectors as they are at first; `nor_flash.sector_bytes` may become another divisor of NOR_SLOT, up to half of it. */
 #define NOR_SECTOR 512u
-#define NOR_SLOT (8 * NOR_SECTOR)
 #define NOR_NEVER UINT32_MAX
 
 static uint8_t nor_memory [2 * NOR_SLOT] __attribute__ ((aligned (8)));
@@ -51,22 +52,22 @@ static bool nor_do (uint32_t offset, const uint8_t * should, uint32_t length)
 
 static bool nor_erase (const hedge_flash * flash, uint32_t offset)
 {
-    uint8_t blank [NOR_SECTOR];
+    uint8_t blank [NOR_SLOT / 2];
     memset (blank, 0xFF, sizeof blank);
     CHECK (offset % flash->sector_bytes == 0 && offset < sizeof nor_memory);
-    return nor_do (offset, blank, sizeof blank);
+    return nor_do (offset, blank, flash->sector_bytes);
 }
 
 static bool nor_program (const hedge_flash * flash, uint32_t offset, const uint8_t * bytes, uint32_t length)
 {
-    uint8_t should [NOR_SECTOR];
+    uint8_t should [HEDGE_FLASH_UNIT];
     CHECK (offset % flash->program_bytes == 0 && length % flash->program_bytes == 0);
     CHECK (length <= sizeof should && offset <= sizeof nor_memory - length);
     for (uint32_t i = 0; i < length; ++i) should [i] = nor_memory [offset + i] & bytes [i];
     return nor_do (offset, should, length);
 }
 
-static const hedge_flash nor_flash = {
+static hedge_flash nor_flash = {
     .memory = nor_memory,
     .sector_bytes = NOR_SECTOR,
     .program_bytes = HEDGE_FLASH_UNIT,

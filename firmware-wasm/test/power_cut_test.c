@@ -3,7 +3,9 @@
  * row at random, also while the device recovers from the one before. After each the device must run a whole, signed model that is no older
  * than the last one confirmed, and every model at most once on trial; once the power stays, the next update must get through.
  *
- * power_cut_test RUNS SEED; prints what was cut, and `bricks 0`. Another number ends it, with the seed that repeats it.
+ * On two kinds of flash: a slot of many small sectors, and one of a sector for the image and another for its status.
+ *
+ * power_cut_test RUNS SEED; prints what was cut, and at last `bricks N`, before that each of them with what repeats it.
  */
 #include "boot.h"
 #include "nor.h"
@@ -12,6 +14,8 @@
 #define MODELS 10
 #define LAST (MODELS - 1)
 #define BODY_BYTES 500u
+#define KINDS_OF_FLASH 2
+static const uint32_t sector_bytes [KINDS_OF_FLASH] = { NOR_SECTOR, NOR_SLOT / 2 };
 /** More starts than any run needs. */
 #define MAX_STARTS 100
 
@@ -40,14 +44,19 @@ static struct {
 
 static hedge_boot boot;
 static uint32_t cuts [PHASES], starts, anew, bricks;
+/** Of many bricks the first few are told. */
+#define MAX_TOLD 10
+static jmp_buf run_over;
 static const char * what_run;
 static uint32_t run_seed, run_step;
 
-static void brick (const char * why)
+/** The run is over: what should never happen did. */
+static _Noreturn void brick (const char * why)
 {
-    ++bricks;
-    fprintf (stderr, "BRICK: %s (%s, seed %u, step %u, start %u, in %s)\n", why, what_run, run_seed, run_step, life.starts, phase_names [life.phase]);
-    exit (1);
+    if (++bricks <= MAX_TOLD)
+        printf ("BRICK: %s (%s, sectors of %u, seed %u, step %u, start %u, in %s)\n", why, what_run, nor_flash.sector_bytes, run_seed, run_step,
+                life.starts, phase_names [life.phase]);
+    longjmp (run_over, 1);
 }
 
 /** The model that lies in a slot to the last byte; -1 when none does. */
@@ -204,6 +213,7 @@ static uint32_t run (bool fickle)
     life.goal = 0;
     life.starts = life.operations = 0;
     nor_operations = 0;
+    if (setjmp (run_over)) return life.operations;
     if (setjmp (nor_power))
     {
         note_cut ();
@@ -224,25 +234,33 @@ int main (int count, char ** arguments)
     trust = (hedge_trust) { { key.point }, 1 };
     for (uint32_t i = 0; i < MODELS; ++i) make_image (& models [i], & key, 100 + i, BODY_BYTES);
 
-    what_run = "no cut";
-    const uint32_t operations = run (false);
-    what_run = "one cut";
-    for (run_step = 0; run_step < operations; ++run_step)
-        for (run_seed = 0; run_seed < 6; ++run_seed)
-        {
-            random_state = run_seed + 1;
-            nor_cut_at = run_step;
-            nor_torn = run_seed > 0;
-            run (false);
-        }
-    printf ("operations %u, each cut before and 5 times in the middle\n", operations);
+    uint32_t operations [KINDS_OF_FLASH];
+    for (uint32_t kind = 0; kind < KINDS_OF_FLASH; ++kind)
+    {
+        nor_flash.sector_bytes = sector_bytes [kind];
+        what_run = "no cut";
+        operations [kind] = run (false);
+        what_run = "one cut";
+        for (run_step = 0; run_step < operations [kind]; ++run_step)
+            for (run_seed = 0; run_seed < 6; ++run_seed)
+            {
+                random_state = run_seed + 1;
+                nor_cut_at = run_step;
+                nor_torn = run_seed > 0;
+                run (false);
+            }
+        printf ("sectors of %u: operations %u, each cut before and 5 times in the middle\n", sector_bytes [kind], operations [kind]);
+    }
     what_run = "five cuts";
+    run_seed = seed;
     for (run_step = 0; run_step < runs; ++run_step)
     {
+        const uint32_t kind = run_step / 2 % KINDS_OF_FLASH;
+        nor_flash.sector_bytes = sector_bytes [kind];
         random_state = ((uint64_t) seed << 32) + run_step;
         life.cuts_left = 5;
         next_cut ();
-        nor_cut_at = random_below (operations / 2);
+        nor_cut_at = random_below (operations [kind] / 2);
         run (run_step % 2);
     }
     printf ("runs %u, starts %u, updates begun anew %u, signatures %u valid, %u not\ncuts", runs, starts, anew, verified_count, refused_count);
