@@ -11,6 +11,7 @@ import type { Report } from "../run-edge.ts";
 import { startWorkerProcess } from "../worker-process.ts";
 import { type BoardCost, boardCost, ramBytes } from "./board-cost.ts";
 import { cycleEstimates } from "./cycles.ts";
+import { faultFigures } from "./fault-figures.ts";
 import { type Compiled, countDifferences } from "./identical.ts";
 import { imageSize } from "./image-size.ts";
 import { countNetwork, layerTable } from "./layer-table.ts";
@@ -74,6 +75,10 @@ export async function firmwareFigures(options: FirmwareBenchOptions): Promise<vo
     const cuts = await cutPower(POWER_CUT_RUNS, POWER_CUT_SEED);
     for (const line of cuts.lines) print(`power cuts: ${line}`);
     figure("fw.powercut.bricks", cuts.bricks, "devices");
+
+    const { bundle } = models.portable;
+    const { images } = await loadSamples(options.images, bundle.manifest, options.count);
+    await faultFigures({ bundle, images, print, report });
 
     const differences = await countDifferences({ ...options, models });
     figure("fw.identical", differences === 0 ? 1 : 0, "bool");
