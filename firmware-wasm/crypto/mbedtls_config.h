@@ -60,10 +60,11 @@
 /* Curves are computed in portions (net/tls.c). */
 #define MBEDTLS_ECP_RESTARTABLE
 #define MBEDTLS_ECDH_LEGACY_CONTEXT
-/* Records of the broker are asked to be this short, which its certificates have to be, too: a handshake message fills one record. */
+/* The broker is asked to keep its records this short, and its certificates have to be, too: a handshake message fills one record. mbedtls asks for
+   no more than what both buffers hold. */
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
 #define MBEDTLS_SSL_IN_CONTENT_LEN 2048
-#define MBEDTLS_SSL_OUT_CONTENT_LEN 1024
+#define MBEDTLS_SSL_OUT_CONTENT_LEN 2048
 #endif
 
 #include "mbedtls/check_config.h"

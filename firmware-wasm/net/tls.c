@@ -238,29 +238,29 @@ static void on_error (void * context, err_t error)
 
 /* What the MQTT client calls. */
 
-static void set_poll (struct altcp_pcb * conn, u8_t interval)
+static void layer_set_poll (struct altcp_pcb * conn, u8_t interval)
 {
     altcp_poll (conn->inner_conn, on_poll, interval);
 }
 
 /** TCP was told when mbedtls took the bytes. */
-static void received (struct altcp_pcb * conn, u16_t length)
+static void layer_recved (struct altcp_pcb * conn, u16_t length)
 {
     (void) conn, (void) length;
 }
 
-static err_t connect (struct altcp_pcb * conn, const ip_addr_t * address, u16_t port, altcp_connected_fn connected)
+static err_t layer_connect (struct altcp_pcb * conn, const ip_addr_t * address, u16_t port, altcp_connected_fn connected)
 {
     conn->connected = connected;
     return altcp_connect (conn->inner_conn, address, port, on_connected);
 }
 
-static void end (struct altcp_pcb * conn)
+static void layer_abort (struct altcp_pcb * conn)
 {
     altcp_abort (conn->inner_conn); /* on_error does the rest */
 }
 
-static err_t close (struct altcp_pcb * conn)
+static err_t layer_close (struct altcp_pcb * conn)
 {
     struct altcp_pcb * tcp = conn->inner_conn;
     if (session.done && ! session.ended && flush ()) mbedtls_ssl_close_notify (& session.ssl);
@@ -275,7 +275,7 @@ static err_t close (struct altcp_pcb * conn)
     return ERR_OK;
 }
 
-static u16_t room (struct altcp_pcb * conn)
+static u16_t layer_sndbuf (struct altcp_pcb * conn)
 {
     if (! session.done || session.ended || ! flush ()) return 0;
     const int32_t of_tcp = altcp_sndbuf (conn->inner_conn) - mbedtls_ssl_get_record_expansion (& session.ssl);
@@ -283,10 +283,10 @@ static u16_t room (struct altcp_pcb * conn)
 }
 
 /** All of it, or nothing. */
-static err_t write (struct altcp_pcb * conn, const void * bytes, u16_t length, u8_t flags)
+static err_t layer_write (struct altcp_pcb * conn, const void * bytes, u16_t length, u8_t flags)
 {
     (void) flags;
-    if (length > room (conn)) return ERR_MEM;
+    if (length > layer_sndbuf (conn)) return ERR_MEM;
     const int result = mbedtls_ssl_write (& session.ssl, bytes, length);
     /* Encrypted it is in any case; what TCP had no room for is flushed later. */
     if (result == length || result == MBEDTLS_ERR_SSL_WANT_WRITE) return ERR_OK;
@@ -295,7 +295,7 @@ static err_t write (struct altcp_pcb * conn, const void * bytes, u16_t length, u
     return ERR_CONN;
 }
 
-static void forget (struct altcp_pcb * conn)
+static void layer_dealloc (struct altcp_pcb * conn)
 {
     (void) conn;
     mbedtls_ssl_free (& session.ssl);
@@ -304,23 +304,23 @@ static void forget (struct altcp_pcb * conn)
 }
 
 static const struct altcp_functions functions = {
-    .set_poll = set_poll,
-    .recved = received,
+    .set_poll = layer_set_poll,
+    .recved = layer_recved,
     .bind = altcp_default_bind,
-    .connect = connect,
-    .abort = end,
-    .close = close,
+    .connect = layer_connect,
+    .abort = layer_abort,
+    .close = layer_close,
     .shutdown = altcp_default_shutdown,
-    .write = write,
+    .write = layer_write,
     .output = altcp_default_output,
     .mss = altcp_default_mss,
-    .sndbuf = room,
+    .sndbuf = layer_sndbuf,
     .sndqueuelen = altcp_default_sndqueuelen,
     .nagle_disable = altcp_default_nagle_disable,
     .nagle_enable = altcp_default_nagle_enable,
     .nagle_disabled = altcp_default_nagle_disabled,
     .setprio = altcp_default_setprio,
-    .dealloc = forget,
+    .dealloc = layer_dealloc,
     .addrinfo = altcp_default_get_tcp_addrinfo,
     .getip = altcp_default_get_ip,
     .getport = altcp_default_get_port,
@@ -387,7 +387,7 @@ struct altcp_tls_config * hedge_tls_start (const hedge_config * from)
     mbedtls_ssl_conf_authmode (& config->ssl, MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_ca_chain (& config->ssl, & config->ca, NULL);
     mbedtls_ssl_conf_verify (& config->ssl, verify, config);
-    mbedtls_ssl_conf_max_frag_len (& config->ssl, MBEDTLS_SSL_MAX_FRAG_LEN_2048);
+    if (fails (mbedtls_ssl_conf_max_frag_len (& config->ssl, MBEDTLS_SSL_MAX_FRAG_LEN_2048), "a fragment's length")) return NULL;
     if (from->certificate.length == 0) return config;
     if (fails (mbedtls_x509_crt_parse_der_nocopy (& config->own, from->certificate.bytes, from->certificate.length), "the device's certificate")
         || fails (mbedtls_pk_parse_key (& config->key, from->key.bytes, from->key.length, NULL, 0), "the device's key")

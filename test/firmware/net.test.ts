@@ -1,32 +1,17 @@
 /** The device's network port on lwIP, with a scripted broker or a hostile neighbour in the same program, under ASan and UBSan. Its clock is the test's. */
-import { execFile } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
 import { runProgram } from "../support/firmware.ts";
+import { LWIP, netPrograms } from "../support/net-programs.ts";
 
-const run = promisify(execFile);
-const ROOT = join(import.meta.dirname, "../..");
-const BUILD = join(ROOT, "build/test-firmware");
-const LWIP = process.env.LWIP_SOURCE ?? join(ROOT, "build/third-party/lwip");
 /** Hostile streams, and neighbours, per run; HEDGE_RUNS asks for more. */
 const STREAMS = Number(process.env.HEDGE_RUNS ?? 4000);
-
-/** Builds both programs. @returns their folder */
-async function programs(name: string, variables: readonly string[] = []): Promise<string> {
-  mkdirSync(BUILD, { recursive: true });
-  const image = join(BUILD, name);
-  const make = ["make", "-s", "-C", join(ROOT, "firmware-wasm"), "-f", "test/net/Makefile", `IMAGE=${image}`];
-  await run("flock", [join(BUILD, `${name}.lock`), ...make, `LWIP_SOURCE=${LWIP}`, ...variables]);
-  return image;
-}
 
 describe("network port", () => {
   let folder: string;
   let net: string;
   beforeAll(async () => {
-    folder = await programs("net");
+    folder = await netPrograms("net");
     net = join(folder, "net-test");
   }, 120_000);
 
@@ -46,7 +31,7 @@ describe("network port", () => {
   }, 60_000);
 
   it("needs each of lwIP's faults mended: with its MQTT client as it comes, the same tests fail", async () => {
-    const original = await programs("net-original", [`MQTT=${join(LWIP, "src/apps/mqtt/mqtt.c")}`]);
+    const original = await netPrograms("net-original", [`MQTT=${join(LWIP, "src/apps/mqtt/mqtt.c")}`]);
     const fails = ["takes split messages", "takes bursts", "takes long messages", "hangs up on nonsense"];
     for (const name of fails) await expect(runProgram(join(original, "net-test"), [name])).rejects.toThrow("not so");
     expect(await runProgram(join(original, "net-test"), ["connects"])).toEqual(["ok connects"]);

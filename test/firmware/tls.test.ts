@@ -1,7 +1,11 @@
-/** The TLS firmware on an emulated board against mosquitto: whom it connects to, and whom it refuses, with the reason on its log. */
-import { mkdtemp, rm } from "node:fs/promises";
+/**
+ * TLS against mosquitto: on an emulated board, whom it connects to, and whom it refuses, with the reason on its log; on this machine under
+ * sanitizers, names, load, and what is garbled on the way.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connectAsync } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findBoard } from "../../src/boards/boards.ts";
 import { Emulator } from "../../src/boards/emulator.ts";
@@ -9,6 +13,8 @@ import { type EmulatedBoard, requireEmulated } from "../../src/boards/flash-file
 import { startMosquitto } from "../../src/explore/mosquitto.ts";
 import { buildBoards } from "../support/board-firmware.ts";
 import { authority, type Certificate, signedBy } from "../support/certificates.ts";
+import { runProgram } from "../support/firmware.ts";
+import { netPrograms } from "../support/net-programs.ts";
 
 const BOARD = "mps2-an386";
 /** The host as the board calls it. */
@@ -148,5 +154,49 @@ describe("a board with TLS", () => {
       await log.until(CONNECTED, unplugged);
       await again.close();
     });
+  }, 60_000);
+});
+
+describe("TLS on this machine", () => {
+  const NAME = "broker.test";
+  let program: string;
+  let trusted: string;
+
+  beforeAll(async () => {
+    program = join(await netPrograms("net-tls", ["TLS=1"]), "tls-test");
+    trusted = join(folder, "trusted.der");
+    await writeFile(trusted, (await ca.der()).certificate);
+  }, 120_000);
+
+  /** Runs the program against a broker with this certificate, and somebody who sends frames back. */
+  async function run(of: Certificate, ...task: readonly string[]): Promise<string[]> {
+    const broker = await brokerOf(of);
+    const echo = await connectAsync(`mqtts://127.0.0.1:${broker.port}`, {
+      rejectUnauthorized: false, // it is not the one under test
+    });
+    echo.on("message", (_, frame) => echo.publish("hedge/v1/dev-1/command", frame, { qos: 1 }));
+    await echo.subscribeAsync("hedge/v1/dev-1/event", { qos: 1 });
+    try {
+      return await runProgram(program, [String(broker.port), NAME, trusted, ...task]);
+    } finally {
+      await echo.endAsync();
+      await broker.close();
+    }
+  }
+
+  it("connects to a broker by its name, and passes frames of all sizes both ways", async () => {
+    const of = await signedBy(ca, folder, "named", [`subjectAltName=DNS:${NAME}`]);
+    const lines = await run(of, "echo", "200");
+    expect(lines).toEqual(["net: link up", `net: connected to ${NAME}`, "ok 200 frames there and back"]);
+  }, 60_000);
+
+  it.each(["DNS:other.test", "DNS:broker.test.example", "IP:10.0.2.15"])("refuses one that is %s", async (name) => {
+    const of = await signedBy(ca, folder, name.replace(":", "-"), [`subjectAltName=${name}`]);
+    await expect(run(of, "echo", "0")).rejects.toThrow(`tls: the broker's certificate is not for ${NAME}`);
+  });
+
+  it("outlives connections on which something is garbled", async () => {
+    const of = await signedBy(ca, folder, "garbled", [`subjectAltName=DNS:${NAME}`]);
+    expect(await run(of, "garble", "0", "25")).toEqual(["ok 25 garbled connections"]);
   }, 60_000);
 });

@@ -1,5 +1,6 @@
 #include "world.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,8 +90,21 @@ void board_ethernet_send_end (void)
     if (on_sent_frame) on_sent_frame ();
 }
 
-void hedge_log (const char * format, ...) { (void) format; }
+bool talks;
+
+void hedge_log (const char * format, ...)
+{
+    if (! talks) return;
+    va_list values;
+    va_start (values, format);
+    vprintf (format, values);
+    va_end (values);
+    printf ("\n");
+}
+
+#if ! HEDGE_TLS
 uint32_t hedge_crc32 (uint32_t crc, const uint8_t * bytes, uint32_t length) { return crc + bytes [0] + length; }
+#endif
 
 /* The device. */
 
@@ -327,11 +341,9 @@ void run (uint32_t milliseconds)
     while (milliseconds-- > 0) turn ();
 }
 
-/** lwIP is started once; its interface is given an address as DHCP would. */
-static void start (void)
+void start_net (const hedge_config * config, tcp_accept_fn accept)
 {
-    static const hedge_config config = { .id = "dev-1", .transport = HEDGE_OVER_MQTT, .broker = "10.0.2.15", .broker_port = BROKER_PORT };
-    hedge_net_start (& config, NULL);
+    hedge_net_start (config, NULL);
     ip4_addr_t address, mask;
     IP4_ADDR (& address, 10, 0, 2, 15);
     IP4_ADDR (& mask, 255, 255, 255, 0);
@@ -340,7 +352,13 @@ static void start (void)
     struct tcp_pcb * listener = tcp_new ();
     expect (tcp_bind (listener, IP_ADDR_ANY, BROKER_PORT) == ERR_OK);
     listener = tcp_listen (listener);
-    tcp_accept (listener, on_accept);
+    tcp_accept (listener, accept);
+}
+
+static void start (void)
+{
+    static const hedge_config config = { .id = "dev-1", .transport = HEDGE_OVER_MQTT, .broker = "10.0.2.15", .broker_port = BROKER_PORT };
+    start_net (& config, on_accept);
 }
 
 /** A cable that was out makes the device try again at once. */

@@ -2,6 +2,7 @@
 #ifndef HEDGE_TEST_NET_WORLD_H
 #define HEDGE_TEST_NET_WORLD_H
 
+#include "lwip/tcp.h"
 #include "net.h"
 
 #define BROKER_PORT 1883
@@ -14,6 +15,9 @@ _Noreturn void failed (const char * file, int line, const char * what);
 /** Random numbers that are the same in each run. */
 extern uint64_t seed;
 uint32_t draw (uint32_t below);
+
+/** Whether the device's log goes to standard output. */
+extern bool talks;
 
 /* The clock and the cable. */
 extern uint32_t now;
@@ -73,6 +77,9 @@ void broker_send (const uint8_t * bytes, uint32_t length, const uint32_t * cuts,
 void broker_kill (void);
 /** Writes a PUBLISH packet, QoS 1 if `id` is not 0. */
 uint32_t write_publish (uint8_t * o_packet, const char * topic, uint16_t id, const uint8_t * payload, uint32_t length);
+
+/** Starts the port, once; its interface is 10.0.2.15 as if by DHCP, and who connects to BROKER_PORT there comes to `accept`. */
+void start_net (const hedge_config * config, tcp_accept_fn accept);
 
 /** A world with a willing broker, the device not connected yet; with `connected` it is. */
 void begin (bool connected);
