@@ -37,9 +37,10 @@ enum { MAC_CONTROL = 1, MAC_ADDRESS_HIGH = 2, MAC_ADDRESS_LOW = 3, MII_ACCESS = 
 #define PHY_ADDRESS 1u
 
 /** The PHY's registers (IEEE 802.3, clause 22). */
-enum { PHY_CONTROL = 0, PHY_STATUS = 1 };
+enum { PHY_CONTROL = 0, PHY_STATUS = 1, PHY_ADVERTISED = 4 };
 #define PHY_NEGOTIATE 0x1200u /* on, and begun anew */
 #define PHY_LINK_UP 0x4u
+#define PHY_FULL_DUPLEX_ONLY 0x0141u /* at 10 and 100 Mbit/s: the MAC is set to full duplex, whatever is negotiated */
 
 #define RX_STATUS_ERROR 0x8000u
 #define RX_STATUS_LENGTH(status) ((status) >> 16 & 0x3fff)
@@ -113,6 +114,7 @@ bool board_ethernet_start (const uint8_t mac [6])
     HARDWARE_CONFIG = HARDWARE_MUST_BE_ONE | HARDWARE_TX_FIFO_5_KB;
     mac_write (MAC_ADDRESS_HIGH, (uint32_t) mac [5] << 8 | mac [4]);
     mac_write (MAC_ADDRESS_LOW, (uint32_t) mac [3] << 24 | (uint32_t) mac [2] << 16 | (uint32_t) mac [1] << 8 | mac [0]);
+    phy_write (PHY_ADVERTISED, PHY_FULL_DUPLEX_ONLY);
     phy_write (PHY_CONTROL, PHY_NEGOTIATE);
     TX_CONFIG = TX_CONFIG_ON;
     mac_write (MAC_CONTROL, MAC_FULL_DUPLEX | MAC_TX_ON | MAC_RX_ON);
