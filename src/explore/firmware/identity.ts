@@ -14,7 +14,12 @@ export type ImageReport = (done: number, total: number) => void;
  * Sends the images of a run through a board, one after another.
  * @returns a sentence per difference; none: all is identical
  */
-export async function compareRun(lab: Lab, broker: string, run: ExpectedRun, report: ImageReport): Promise<string[]> {
+export async function compareRun(
+  lab: Pick<Lab, "id" | "device">,
+  broker: string,
+  run: ExpectedRun,
+  report: ImageReport,
+): Promise<string[]> {
   const { samples, threshold } = run;
   const tap = await OffloadTap.open(broker, lab.id);
   try {
