@@ -2,6 +2,7 @@
  * Slots and configurations that other programs read and wrote: C and TypeScript held to each other.
  *
  * slot_file read IMAGE POINT   checks an image by the public key POINT (hex), in a slot of 112 KiB; prints the verdict and the header's fields
+ * slot_file start SLOTS POINT  starts a device with such slots, one behind the other; prints which model runs
  * slot_file config BLOCK       prints what a device reads of its configuration
  */
 #include <string.h>
@@ -32,21 +33,44 @@ static void print_hex (const char * name, const uint8_t * bytes, uint32_t length
     puts ("");
 }
 
-static void read_image (const char * path, const char * point)
+static uint8_t key [65];
+static const hedge_trust trust = { { key }, 1 };
+static const hedge_slot_limits limits = { .memory_bytes = 65536, .stack_bytes = 65536, .input_bytes = 65536, .payload_bytes = 65536 };
+
+static void read_key (const char * point)
 {
-    uint8_t key [65];
-    CHECK_EQUAL (strlen (point), 130);
+    CHECK_EQUAL (strlen (point), 2 * sizeof key);
     for (uint32_t i = 0; i < sizeof key; ++i)
     {
         unsigned value;
         CHECK_EQUAL (sscanf (point + 2 * i, "%2x", & value), 1);
         key [i] = (uint8_t) value;
     }
+}
+
+static bool program (const hedge_flash * of, uint32_t offset, const uint8_t * bytes, uint32_t length)
+{
+    (void) of;
+    for (uint32_t i = 0; i < length; ++i) memory [offset + i] &= bytes [i];
+    return true;
+}
+
+static const hedge_flash flash = {
+    .memory = memory, .sector_bytes = SECTOR, .program_bytes = 1, .program = program, .slot_offset = { 0, SLOT }, .slot_bytes = SLOT,
+};
+
+static void start_with (const char * path)
+{
+    CHECK_EQUAL (read_file (path, memory, sizeof memory), sizeof memory);
+    hedge_boot boot;
+    hedge_boot_start (& boot, & flash, & limits, & trust);
+    printf ("active %d\ntrial %d\nfloor %u\n", boot.active, boot.trial, boot.floor);
+}
+
+static void read_image (const char * path)
+{
     memset (memory, 0xFF, sizeof memory);
     read_file (path, memory, SLOT - SECTOR);
-    const hedge_flash flash = { .memory = memory, .sector_bytes = SECTOR, .slot_offset = { 0, SLOT }, .slot_bytes = SLOT };
-    const hedge_slot_limits limits = { .memory_bytes = 65536, .stack_bytes = 65536, .input_bytes = 65536, .payload_bytes = 65536 };
-    const hedge_trust trust = { { key }, 1 };
     const hedge_slot_header * h = hedge_slot_at (& flash, 0);
     hedge_slot_verdict verdict = hedge_slot_check_header (h, SLOT, SECTOR, & limits, & trust);
     if (verdict == HEDGE_SLOT_OK) verdict = hedge_slot_check_body (& flash, 0, h);
@@ -85,7 +109,9 @@ static void read_config (const char * path)
 
 int main (int count, char ** arguments)
 {
-    if (count == 4 && strcmp (arguments [1], "read") == 0) read_image (arguments [2], arguments [3]);
+    if (count == 4) read_key (arguments [3]);
+    if (count == 4 && strcmp (arguments [1], "read") == 0) read_image (arguments [2]);
+    else if (count == 4 && strcmp (arguments [1], "start") == 0) start_with (arguments [2]);
     else if (count == 3 && strcmp (arguments [1], "config") == 0) read_config (arguments [2]);
     else CHECK (! "usage");
     return 0;

@@ -42,7 +42,7 @@ const schema = z
     timeServer: host.default(""),
     timePort: port.default(123),
     /** Public keys whose models it takes: uncompressed points. */
-    signers: z.array(point).max(2),
+    signers: z.array(point).max(2).readonly(),
     /** From the edge's answer to the cloud's. */
     deadlineMs: milliseconds.default(10_000),
     /** Pauses between offers of a sample. */

@@ -1,14 +1,15 @@
 /** Model slots on the device, in C under ASan and UBSan, on flash that can lose its power; and images that C and TypeScript both know. */
-import { createPublicKey } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { areaBytes, findBoard } from "../../src/boards/boards.ts";
+import { counterFloor, modelsIn, slotBytes, targetSlot } from "../../src/boards/slot-area.ts";
 import { type DeviceConfigInput, decodeConfig, encodeConfig } from "../../src/slot/device-config.ts";
 import { HEADER_BYTES } from "../../src/slot/header.ts";
 import { createImage, parseImage, readImage, verifyImage } from "../../src/slot/image.ts";
-import { generateKey, keyId, type PublicKey } from "../../src/slot/keys.ts";
+import { generateKey, publicKeyAt } from "../../src/slot/keys.ts";
 import { runProgram, testProgram } from "../support/firmware.ts";
 import { tinyBundle } from "../support/tiny-bundle.ts";
 
@@ -53,7 +54,7 @@ describe("C and TypeScript", () => {
     program = await testProgram("slot_file");
   });
   const file = join(folder, "file.bin");
-  const inC = async (command: "read" | "config", bytes: Uint8Array, ...rest: string[]) => {
+  const inC = async (command: "read" | "start" | "config", bytes: Uint8Array, ...rest: string[]) => {
     writeFileSync(file, bytes);
     return valuesOf(await runProgram(program, [command, file, ...rest]));
   };
@@ -99,8 +100,40 @@ describe("C and TypeScript", () => {
       const [counter, point] = (await runProgram(writer, [file, String(seed)]))[0]!.split(" ") as [string, string];
       const image = await readImage(file);
       expect(image.header).toMatchObject({ counter: Number(counter), hybrid: true, classes: 10, steps: 7 });
-      verifyImage(image, [keyOf(Buffer.from(point, "hex"))], file);
+      verifyImage(image, [publicKeyAt(Buffer.from(point, "hex"))], file);
     }
+  });
+
+  it("know alike which model runs, and which counters are too low", async () => {
+    const key = generateKey();
+    const bundle = await tinyBundle();
+    const { slots } = await findBoard("mps2-an386");
+    const { offsets, slotBytes: bytes, sectorBytes } = slots!;
+    const states = ["none", "new", "confirmed", "givenUp"] as const;
+    for (const [first, second] of states.flatMap((a) => states.map((b) => [a, b] as const)))
+      for (const counters of [
+        [5, 6],
+        [6, 5],
+      ]) {
+        const area = Buffer.alloc(areaBytes(slots!), 0xff);
+        for (const [slot, state] of [first, second].entries()) {
+          if (state === "none") continue;
+          const start = offsets[slot as 0 | 1];
+          area.set(slotBytes(createImage(bundle, key, counters[slot]!), slots!, state === "confirmed"), start);
+          if (state === "givenUp") area.write("HedgeSet", start + bytes - sectorBytes + 64, "latin1");
+        }
+        const inTypeScript = modelsIn(area, slots!);
+        const floor = counterFloor(area, slots!);
+        const onTrial = inTypeScript.filter(({ header, confirmed }) => !confirmed && header.counter > floor);
+        const expected = onTrial[0] ?? inTypeScript.find(({ confirmed }) => confirmed);
+        const slotsOnly = Buffer.concat(offsets.map((offset) => area.subarray(offset, offset + bytes)));
+        expect(await inC("start", slotsOnly, hex(key.point)), `${first} ${second} ${counters}`).toEqual({
+          active: String(expected?.slot ?? -1),
+          trial: String(Number(onTrial.length > 0)),
+          floor: String(floor),
+        });
+        if (onTrial.length === 0) expect(targetSlot(area, slots!)).toBe(expected?.slot === 0 ? 1 : 0);
+      }
   });
 
   it("read the same from any configuration", async () => {
@@ -170,8 +203,3 @@ describe("C and TypeScript", () => {
     }
   });
 });
-
-function keyOf(point: Buffer): PublicKey {
-  const [x, y] = [point.subarray(1, 33), point.subarray(33)].map((half) => half.toString("base64url"));
-  return { key: createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" }), point, id: keyId(point) };
-}
