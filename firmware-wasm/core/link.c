@@ -79,7 +79,7 @@ static struct {
     bool hears_host, has_broker; /* what HOST frames said */
     bool hello_due;
     uint32_t heard_at, host_at, hello_at, report_at; /* board_millis */
-    uint32_t dropped, lost_lines;          /* since they were last reported */
+    uint32_t dropped, lost_lines;                    /* since they were last reported */
 } link;
 
 /* Out. */
@@ -134,7 +134,7 @@ static uint8_t next_byte (encoder * io)
 
 static bool send_frame (uint8_t channel, const uint8_t * content, uint32_t length)
 {
-    if (length > HEDGE_LINK_TX_BYTES || LINE_BYTES (length) > HEDGE_LINK_TX_BYTES - outgoing.count) return false;
+    if (LINE_BYTES (length) > HEDGE_LINK_TX_BYTES - outgoing.count) return false;
     encoder frame;
     for (start_encoder (& frame, channel, content, length); frame.state != OVER; ++outgoing.count)
         outgoing.bytes [(outgoing.first + outgoing.count) % HEDGE_LINK_TX_BYTES] = next_byte (& frame);

@@ -1,16 +1,12 @@
 /** `hedge gateway` and `hedge monitor` as users run them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, it } from "vitest";
 import { RemoteDevice } from "../../src/remote/remote-device.ts";
-import { encodeConfig } from "../../src/slot/device-config.ts";
 import { startMosquitto } from "../support/brokers.ts";
 import { buildCli, runCli } from "../support/built.ts";
-import { startHostBoard } from "../support/firmware.ts";
+import { flashWith, startHostBoard } from "../support/host-device.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -18,11 +14,9 @@ afterEach(async () => {
 });
 
 async function startBoard(id: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "hedge-gateway-"));
-  cleanups.push(() => rm(folder, { recursive: true }));
-  const flash = join(folder, "flash.bin");
-  await writeFile(flash, encodeConfig({ id, transport: "uart", signers: [] }, 16384));
-  const board = await startHostBoard(flash);
+  const flash = await flashWith({ id, transport: "uart", signers: [] });
+  cleanups.push(flash.remove);
+  const board = await startHostBoard(flash.path);
   cleanups.push(() => board.stop());
   return board.link;
 }

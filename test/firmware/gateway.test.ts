@@ -2,24 +2,23 @@
  * Devices without a network at the broker: the firmware as a process, its UART as a TCP port, `hedge gateway`'s parts, mosquitto and the
  * real worker.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { connectAsync } from "mqtt";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { startWorker } from "../../src/cloud/worker.ts";
 import { type Gateway, startGateway } from "../../src/gateway/gateway.ts";
-import { encodeLinkFrame } from "../../src/link/codec.ts";
+import { encodeLinkFrame, LINK_CHANNELS } from "../../src/link/codec.ts";
 import { RemoteDevice } from "../../src/remote/remote-device.ts";
-import { encodeConfig } from "../../src/slot/device-config.ts";
 import { createImage } from "../../src/slot/image.ts";
 import { generateKey } from "../../src/slot/keys.ts";
 import { type DeviceEvent, EVENT_CODES } from "../../src/wire/device-frames.ts";
 import { FRAME_TYPES, type FrameKind, kindOf } from "../../src/wire/fields.ts";
 import { commandTopic, eventTopic, resultTopic, statusTopic } from "../../src/wire/topics.ts";
 import { startMosquitto, type TestBroker } from "../support/brokers.ts";
-import { startHostBoard } from "../support/firmware.ts";
+import { flashWith, startHostBoard } from "../support/host-device.ts";
 import { type Relay, startRelay } from "../support/relay.ts";
 import { tinyCloudLabel, tinyHybrid, unsureSample } from "../support/tiny-cloud.ts";
 
@@ -30,27 +29,27 @@ afterEach(async () => {
 
 const key = generateKey();
 const log = pino({ level: "silent" });
-const CONFIG_ROOM = 16384;
 
-/** A board with a configuration and no model yet, at the far end of a line. */
-async function startBoard(id: string, transport: "uart" | "mqtt" = "uart"): Promise<Relay> {
-  const folder = await mkdtemp(join(tmpdir(), "hedge-board-"));
-  cleanups.push(() => rm(folder, { recursive: true }));
-  const flash = join(folder, "flash.bin");
-  const config = {
+/** A board at the far end of a line. */
+interface FarBoard extends Relay {
+  readonly child: ChildProcess;
+}
+
+/** Starts one with a configuration and no model yet. */
+async function startBoard(id: string): Promise<FarBoard> {
+  const flash = await flashWith({
     id,
-    transport,
-    broker: "127.0.0.1",
-    signers: [Buffer.from(key.point)],
+    transport: "uart",
+    signers: [key.point],
     retryFirstMs: 100,
     deadlineMs: 60_000,
-  };
-  await writeFile(flash, encodeConfig(config, CONFIG_ROOM));
-  const board = await startHostBoard(flash);
+  });
+  cleanups.push(flash.remove);
+  const board = await startHostBoard(flash.path);
   cleanups.push(() => board.stop());
   const relay = await startRelay(board.link);
   cleanups.push(() => relay.close());
-  return relay;
+  return Object.assign(relay, { child: board.child });
 }
 
 async function startBroker(port?: number): Promise<TestBroker> {
@@ -149,6 +148,18 @@ describe("a device behind the gateway", () => {
     }
   });
 
+  it("is offline when it says nothing, though its line is there, and comes back when it does", async () => {
+    const broker = await startBroker();
+    const board = await startBoard("porch");
+    await gatewayFor(broker, [board]);
+    const status = await watchStatus(broker);
+    await status.until("porch", "online");
+    board.child.kill("SIGSTOP");
+    await status.until("porch", "offline");
+    board.child.kill("SIGCONT");
+    await status.until("porch", "online");
+  });
+
   it("holds its samples while the broker is away, and has them answered when it is back", async () => {
     const bundle = await tinyHybrid();
     const broker = await startMosquitto();
@@ -196,19 +207,23 @@ describe("a device behind the gateway", () => {
 
   it("with a network of its own is left to it", async () => {
     const broker = await startBroker();
-    const board = await startBoard("wired", "mqtt");
-    const lines: string[] = [];
-    const noted = new Promise<void>((resolve) => {
+    // What such a board says; the host's has none.
+    const hello = encodeLinkFrame(LINK_CHANNELS.hello, Buffer.from("\x01\x00wired"));
+    const board = createServer((line) => line.on("error", () => undefined).write(hello)).listen(0, "127.0.0.1");
+    await once(board, "listening");
+    cleanups.push(() => board.close());
+    const noted = new Promise<string>((resolve) => {
       const write = (line: string) => {
-        lines.push((JSON.parse(line) as { msg: string }).msg);
-        if (lines.at(-1)?.startsWith("wired has a network")) resolve();
+        const { msg } = JSON.parse(line) as { msg: string };
+        if (msg.includes("wired")) resolve(msg);
       };
-      void startGateway({ links: [board.link], broker: broker.url, log: pino({}, { write }) }).then((gateway) =>
+      const link = `tcp:127.0.0.1:${(board.address() as { port: number }).port}`;
+      void startGateway({ links: [link], broker: broker.url, log: pino({}, { write }) }).then((gateway) =>
         cleanups.push(() => gateway.stop()),
       );
     });
     const status = await watchStatus(broker);
-    await noted;
+    expect(await noted).toBe("wired has a network of its own; its log is shown");
     expect(status.heard).toEqual([]);
   });
 

@@ -1,16 +1,12 @@
 /** A device as its operator sees it over its link: the firmware as a process, its line cut and its reset pressed at the wrong moments. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { createBundle } from "../../src/bundle/bundle.ts";
 import { Refusal, RemoteDevice } from "../../src/remote/remote-device.ts";
-import { encodeConfig } from "../../src/slot/device-config.ts";
 import { HEADER_BYTES } from "../../src/slot/header.ts";
 import { createImage } from "../../src/slot/image.ts";
 import { generateKey } from "../../src/slot/keys.ts";
 import { type DeviceEvent, EVENT_CODES, type EventName } from "../../src/wire/device-frames.ts";
-import { startHostBoard } from "../support/firmware.ts";
+import { flashWith, startHostBoard } from "../support/host-device.ts";
 import { startRelay } from "../support/relay.ts";
 import { tinyDraft, tinyWasm } from "../support/tiny-bundle.ts";
 import { tinyCloudOnnx } from "../support/tiny-cloud.ts";
@@ -21,7 +17,6 @@ afterEach(async () => {
 });
 
 const key = generateKey();
-const CONFIG_ROOM = 16384;
 
 /** The tiny model with weights enough for some dozens of chunks. */
 const bundle = await createBundle(tinyDraft(), {
@@ -33,11 +28,9 @@ const imageOf = (counter: number, by = key) => createImage(bundle, by, counter).
 
 /** A device at the far end of a line that can be cut, and its operator. */
 async function setUp() {
-  const folder = await mkdtemp(join(tmpdir(), "hedge-remote-"));
-  cleanups.push(() => rm(folder, { recursive: true }));
-  const flash = join(folder, "flash.bin");
-  await writeFile(flash, encodeConfig({ id: "porch", transport: "uart", signers: [key.point] }, CONFIG_ROOM));
-  const board = await startHostBoard(flash);
+  const flash = await flashWith({ id: "porch", transport: "uart", signers: [key.point] });
+  cleanups.push(flash.remove);
+  const board = await startHostBoard(flash.path);
   cleanups.push(() => board.stop());
   const line = await startRelay(board.link);
   cleanups.push(() => line.close());
