@@ -46,10 +46,33 @@ it("an unknown name is refused with the known ones", async () => {
   });
 });
 
+const SLOTS = { sectorBytes: 256, config: { offset: 0, bytes: 256 }, offsets: [256, 768], slotBytes: 512 };
+const withSlots = (slots: object): string => JSON.stringify({ ...OWN, slots: { ...SLOTS, ...slots } });
+
+it("a board with slots has the room of one for a model, without its header and its status sector", async () => {
+  const path = join(folder, "slots.json");
+  await writeFile(path, withSlots({}));
+  expect(budgetOf(await findBoard(path))).toEqual({ flash: 0, ram: 450 });
+});
+
 it.each([
   ["is no JSON", "{", "not JSON"],
   ["has a member too many", JSON.stringify({ ...OWN, color: "red" }), "color"],
   ["has no flash", JSON.stringify({ ...OWN, flashBytes: undefined }), "flashBytes"],
+  ["has a slot off the sectors", withSlots({ offsets: [256, 700] }), "a region does not lie on sectors"],
+  ["has slots that overlap", withSlots({ offsets: [256, 512] }), "regions overlap"],
+  ["has a slot over its configuration", withSlots({ offsets: [0, 768] }), "regions overlap"],
+  ["has slots of status sectors alone", withSlots({ slotBytes: 256 }), "no room beside its status sector"],
+  [
+    "names a tool and no slots",
+    JSON.stringify({ ...OWN, probe: { tool: "openocd", address: "0x08000000" } }),
+    "slots that it has not",
+  ],
+  [
+    "has an address that is none",
+    JSON.stringify({ ...OWN, slots: SLOTS, probe: { tool: "openocd", address: "8000" } }),
+    "it is no address",
+  ],
   ["is full of firmware", JSON.stringify({ ...OWN, firmware: { flashBytes: 1000, ramBytes: 1 } }), "takes all flash"],
 ])("a file that %s is refused by name", async (_, content, sentence) => {
   const path = join(folder, "bad.json");

@@ -1,0 +1,142 @@
+/** `hedge board` as users run it: compiled, with real QEMU, and without. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readRunning, statePaths } from "../../src/boards/state.ts";
+import { EXIT_CODES } from "../../src/errors.ts";
+import { buildBoards } from "../support/board-firmware.ts";
+import { buildCli, runCli } from "../support/built.ts";
+
+const BOARD = "mps2-an385";
+let parent: string;
+/** Longer than a socket's path may be. */
+let folder: string;
+let state: readonly string[];
+/** make firmware writes beside the sources; what tests compile lies elsewhere. */
+const FIRMWARE = join(import.meta.dirname, `../../build/firmware/${BOARD}/firmware.elf`);
+
+beforeAll(async () => {
+  buildCli();
+  await buildBoards([BOARD]);
+  parent = await mkdtemp(join(tmpdir(), "hedge-board-"));
+  folder = join(parent, "a-long-name-".repeat(10), "state, with a comma");
+  state = ["--state", folder];
+});
+afterAll(() => rm(parent, { recursive: true, force: true }));
+
+const run = ["board", "run", BOARD, "--id", "porch", "--transport", "uart", "--firmware", FIRMWARE];
+
+describe("a board in the background", () => {
+  it("is asked, reset and stopped; a second one from the same folder is refused", async () => {
+    const started = await runCli([...run, ...state, "--detach", "--json"]);
+    expect([started.code, started.stderr]).toEqual([0, ""]);
+    expect(JSON.parse(started.stdout)).toMatchObject({ running: { board: BOARD, id: "porch" }, folder });
+    try {
+      const status = await runCli(["board", "status", "porch", ...state, "--json"]);
+      expect(JSON.parse(status.stdout).description).toMatchObject({
+        device: "porch",
+        board: BOARD,
+        counts: { samples: 0 },
+      });
+      expect((await runCli(["board", "status", "porch", ...state])).stdout).toMatch(/^device +porch on mps2-an385/);
+      const again = await runCli([...run, ...state]);
+      expect([again.code, again.stderr]).toEqual([EXIT_CODES.usage, expect.stringContaining("runs from")]);
+      expect((await runCli(["board", "reset", "porch", ...state])).stdout).toBe("porch starts again\n");
+      const { uptimeSeconds } = JSON.parse(
+        (await runCli(["board", "status", "porch", ...state, "--json"])).stdout,
+      ).description;
+      expect(uptimeSeconds).toBeGreaterThanOrEqual(0);
+    } finally {
+      await runCli(["board", "stop", "porch", ...state]);
+    }
+    expect(await readRunning(folder)).toBeUndefined();
+    const log = await readFile(statePaths(folder).log, "utf8");
+    expect(log.match(/porch on mps2-an385, firmware/g)).toHaveLength(2);
+    const stopped = await runCli(["board", "stop", "porch", ...state]);
+    expect([stopped.code, stopped.stderr]).toEqual([EXIT_CODES.usage, expect.stringContaining("No board runs from")]);
+  });
+
+  it("tells why it did not start", async () => {
+    const { code, stderr } = await runCli(["board", "run", BOARD, "--firmware", "none.elf", ...state, "--detach"]);
+    expect([code, stderr]).toEqual([EXIT_CODES.input, expect.stringMatching(/There is no firmware .* none\.elf/)]);
+  });
+});
+
+/** Starts a board in the foreground; its output comes line by line. */
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [buildCli(), ...run, ...state, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  return { child, ended: once(child, "close"), line: async () => (await lines.next()).value as string };
+}
+
+describe("a board in the foreground", () => {
+  it.each(["SIGINT", "SIGTERM"] as const)("shows its log, and ends with %s", async (signal) => {
+    const { child, ended, line } = start("--json");
+    expect(JSON.parse(await line())).toMatchObject({ running: { id: "porch", pid: child.pid } });
+    expect(JSON.parse(await line())).toEqual({ log: expect.stringContaining("porch on mps2-an385") });
+    child.kill(signal);
+    expect(await ended).toEqual([0, null]);
+    expect(await readRunning(folder)).toBeUndefined();
+  });
+
+  it("leaves no QEMU behind when it is killed, and the next one starts", async () => {
+    const first = start();
+    await first.line();
+    first.child.kill("SIGKILL");
+    await first.ended;
+    const next = start();
+    expect(await next.line()).toContain("porch (mps2-an385) runs: tcp:127.0.0.1:");
+    next.child.kill("SIGTERM");
+    expect(await next.ended).toEqual([0, null]);
+  });
+});
+
+describe("refused:", () => {
+  it.each([
+    ["a board that nobody emulates", ["nrf52840-dk"], EXIT_CODES.usage, "nrf52840-dk is not emulated."],
+    ["a board that nobody knows", ["uno"], EXIT_CODES.usage, 'No board is called "uno".'],
+    ["a broker that is none", [BOARD, "--firmware", FIRMWARE, "-b", "here"], EXIT_CODES.usage, "is not the address"],
+    [
+      "TLS without an authority",
+      [BOARD, "--firmware", FIRMWARE, "-b", "mqtts://x"],
+      EXIT_CODES.input,
+      "with TLS it needs",
+    ],
+    [
+      "a key that is none",
+      [BOARD, "--firmware", FIRMWARE, "--key", "package.json"],
+      EXIT_CODES.input,
+      "holds no private key",
+    ],
+  ])("%s", async (_, args, code, sentence) => {
+    const outcome = await runCli(["board", "run", ...args, "--state", join(parent, "refused")]);
+    expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringContaining(sentence)]);
+  });
+
+  it("a board where there is no QEMU: it says what to install", async () => {
+    const path = join(parent, "path");
+    await mkdir(path, { recursive: true });
+    await symlink("/usr/bin/setpriv", join(path, "setpriv"));
+    const before = process.env.PATH;
+    process.env.PATH = path;
+    try {
+      const { code, stderr } = await runCli([...run, "--state", join(parent, "no-qemu")]);
+      expect([code, stderr]).toEqual([EXIT_CODES.input, expect.stringContaining("it is not installed")]);
+      expect(stderr).toContain("apt-get install qemu-system-arm");
+    } finally {
+      process.env.PATH = before;
+    }
+  });
+});
+
+it("lists the boards that can be run", async () => {
+  const { stdout } = await runCli(["board", "list"]);
+  for (const name of ["mps2-an385", "mps2-an386", "mps2-an505", "riscv-virt"]) expect(stdout).toContain(`${name} `);
+  expect(stdout).not.toContain("nrf52840-dk");
+});
