@@ -9,6 +9,7 @@
 #include "lwip/etharp.h"
 #include "lwip/init.h"
 #include "lwip/netif.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/timeouts.h"
 #include "netif/ethernet.h"
 
@@ -130,6 +131,8 @@ void hedge_ethernet_poll (void)
         if (length == 0) break;
         receive (length);
     }
+    /* What came is acknowledged at once: brokers that gather small messages (Nagle) send the next one only then. */
+    tcp_fasttmr ();
     sys_check_timeouts ();
 }
 

@@ -195,8 +195,13 @@ static void connect (void)
     net.state = CONNECTING;
     topic_of ("status");
     if (mqtt_client_connect (& client, & net.broker, (u16_t) net.config->broker_port, on_connection, NULL, & client_info) != ERR_OK)
+    {
         net.failure = "no room for a connection";
-    else mqtt_set_inpub_callback (& client, on_publish, on_data, NULL);
+        return;
+    }
+    mqtt_set_inpub_callback (& client, on_publish, on_data, NULL);
+    /* Nobody waits for a reply until the broker's machine has acknowledged the message before. */
+    altcp_nagle_disable (client.conn);
 }
 
 static void subscribe (void)

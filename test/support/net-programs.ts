@@ -12,7 +12,7 @@ export const LWIP = process.env.LWIP_SOURCE ?? join(ROOT, "build/third-party/lwi
 export async function netPrograms(name: string, variables: readonly string[] = []): Promise<string> {
   mkdirSync(BUILD, { recursive: true });
   const image = join(BUILD, name);
-  const make = ["make", "-s", "-C", join(ROOT, "firmware-wasm"), "-f", "test/net/Makefile", `IMAGE=${image}`];
+  const make = ["make", "-s", "-j2", "-C", join(ROOT, "firmware-wasm"), "-f", "test/net/Makefile", `IMAGE=${image}`];
   await promisify(execFile)("flock", [join(BUILD, `${name}.lock`), ...make, ...variables], { maxBuffer: 16 << 20 });
   return image;
 }

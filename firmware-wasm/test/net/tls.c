@@ -75,6 +75,7 @@ static err_t on_connection (void * context, struct tcp_pcb * pcb, err_t error)
     inside = pcb;
     upward_length = passed = 0;
     ++connections;
+    tcp_nagle_disable (pcb);
     tcp_recv (pcb, on_data);
     tcp_err (pcb, on_gone);
     return ERR_OK;
