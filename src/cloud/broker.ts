@@ -33,7 +33,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     drainTimeout: 60_000,
   });
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     aedes.handle(socket);

@@ -35,6 +35,8 @@ export async function startMosquitto(port?: number, settings: readonly string[] 
   const config = join(folder, "mosquitto.conf");
   const lines = [
     `listener ${listen} 127.0.0.1`,
+    // Without it a message waits up to 40 ms for the acknowledgement of the one before.
+    "set_tcp_nodelay true",
     ...settings,
     "allow_anonymous true",
     "persistence false",
