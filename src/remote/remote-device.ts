@@ -78,12 +78,13 @@ const QUICK: Patience = { again: 2_000, total: 15_000 };
 /** A slot is erased, or checked, before the device replies. */
 const SLOW: Patience = { again: 5_000, total: 60_000 };
 const SAMPLE_TIMEOUT = 60_000;
-/** Samples on the way at a time, about as many as a device has room for: of a flood it would refuse most, and not even say so. */
-const MAX_SAMPLES = 4;
+/** Samples on the way at a time, as many as a device has room for: one that runs, two that wait. Of a flood it would refuse most, and not even say so. */
+const MAX_SAMPLES = 3;
 const NO_ROOM = { code: EVENT_CODES.noRoom, number: 0, sentence: "the queue is full" };
 const CLOSED = { code: UINT32, number: 0, sentence: "the connection to the device was closed" };
-/** Milliseconds before a device whose queue was full is asked again. */
+/** Milliseconds before a device whose queue was full is asked again: the first time, then twice that, up to the longest. */
 const ROOM_AFTER = 50;
+const ROOM_AFTER_LONGEST = 800;
 /** Chunks in a row that may bring an update no further before it is given up. */
 const MAX_STALLS = 10;
 
@@ -253,6 +254,7 @@ export class RemoteDevice {
     this.#request = request === UINT32 ? 1 : request + 1;
     const command = encodeCommand({ number: 0, check: 0, data: new Uint8Array(), ...fields, request, operation });
     const until = Date.now() + patience.total;
+    let pause = ROOM_AFTER;
     try {
       for (;;) {
         const wait = Math.min(patience.again ?? patience.total, until - Date.now());
@@ -263,7 +265,8 @@ export class RemoteDevice {
         if (outcome === undefined) continue;
         if (outcome.refusal === undefined) return outcome.reply as Replies[Kind];
         if (outcome.refusal.code !== EVENT_CODES.noRoom) throw new Refusal(this.#name, operation, outcome.refusal);
-        await setTimeout(ROOM_AFTER);
+        await setTimeout(pause);
+        pause = Math.min(2 * pause, ROOM_AFTER_LONGEST);
       }
     } finally {
       this.#waiting.delete(request);
