@@ -3,7 +3,6 @@
  * checked here by the same rules.
  */
 import { sign, verify } from "node:crypto";
-import type { Board } from "../boards/boards.ts";
 import type { Bundle } from "../bundle/bundle.ts";
 import { sha256Hex } from "../bundle/digest.ts";
 import { resultCount } from "../bundle/manifest.ts";
@@ -109,13 +108,20 @@ export function verifyImage({ header, bytes }: SlotImage, trusted: readonly Publ
     throw new HedgeError("input", `${where} has a bad signature.`, "Sign the bundle again.");
 }
 
+/** What of a board's flash a model may take. */
+export interface SlotRoom {
+  /** The board's. */
+  readonly name: string;
+  /** The last sector of a slot is its status sector. */
+  readonly slots?: { readonly slotBytes: number; readonly sectorBytes: number } | undefined;
+}
+
 /** @throws HedgeError: usage for a board without slots, input when the image is larger than its slots */
-export function requireRoom({ bytes, header }: SlotImage, { name, slots }: Board): void {
+export function requireRoom({ bytes, header }: SlotImage, { name, slots }: SlotRoom): void {
   if (!slots) {
     const remedy = "Take one of the boards whose file lists slots, such as mps2-an386.";
     throw new HedgeError("usage", `${name} has no slots for models: nothing is known of its flash.`, remedy);
   }
-  // The last sector is the status sector.
   const room = slots.slotBytes - slots.sectorBytes;
   if (bytes.length <= room) return;
   const sentence = `${header.name} takes ${bytes.length} bytes, and a slot of ${name} has ${room}.`;
