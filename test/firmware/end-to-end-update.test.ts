@@ -22,7 +22,7 @@ let first: Bundle;
 const cleanups: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  await buildBoards([BOARD]);
+  await buildBoards([BOARD, "riscv-virt"]);
   broker = await startMosquitto();
   first = await tinyHybrid();
 });
@@ -98,6 +98,12 @@ describe("a model on trial", () => {
     ["hangs", "(loop $forever (br $forever)) (i32.const 1)", /given up/, "watchdog"],
   ])("that %s is given up within one reset", async (_, step, reason, resetCause) => {
     await expectGivenUp(await lab(), await withStep(step), reason, resetCause);
+  });
+
+  it("that hangs is given up over a UART, too, where a timer's interrupt is the watchdog", async () => {
+    const board = await lab({ board: "riscv-virt", transport: "uart" });
+    const hanging = await withStep("(loop $forever (br $forever)) (i32.const 1)");
+    await expectGivenUp(board, hanging, /given up/, "watchdog");
   });
 
   it("that nobody confirms is given up", async () => {

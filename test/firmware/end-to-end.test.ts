@@ -4,11 +4,12 @@
  */
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Bundle } from "../../src/bundle/bundle.ts";
 import { compileFile } from "../../src/bundle/compile.ts";
 import { type CloudWorker, startWorker } from "../../src/cloud/worker.ts";
 import { type ExpectedRun, expectRun } from "../../src/explore/firmware/expected.ts";
 import { compareRun } from "../../src/explore/firmware/identity.ts";
-import { openLab } from "../../src/explore/firmware/lab.ts";
+import { type Lab, openLab } from "../../src/explore/firmware/lab.ts";
 import { readStripSamples } from "../../src/explore/strip.ts";
 import { buildBoards } from "../support/board-firmware.ts";
 import { startMosquitto, type TestBroker } from "../support/brokers.ts";
@@ -16,6 +17,8 @@ import { startMosquitto, type TestBroker } from "../support/brokers.ts";
 const MODEL = "models/resnet20-12e6c-2bit/model.onnx";
 const IMAGES = "models/cifar10-test-500";
 const COUNT = 4;
+/** Milliseconds: longer than a worker takes on a busy machine. */
+const DEADLINE = 60_000;
 const PROFILES = ["portable", "native"] as const;
 
 const BOARDS = ["mps2-an385", "mps2-an386", "mps2-an505", "riscv-virt"];
@@ -45,6 +48,10 @@ afterAll(async () => {
   await broker?.close();
 });
 
+function open(board: string, transport: "uart" | "mqtt", bundle: Bundle): Promise<Lab> {
+  return openLab({ board, transport, bundle, broker: broker.url, config: { deadlineMs: DEADLINE } });
+}
+
 it("has samples of both kinds", () => {
   for (const { samples } of Object.values(runs))
     expect(samples.filter(({ edge }) => edge.exited)).toHaveLength(COUNT / 2);
@@ -54,7 +61,7 @@ it.each(WAYS.flatMap(([board, transport]) => PROFILES.map((profile) => [board, t
   "%s over %s, %s profile: as on the host",
   async (board, transport, profile) => {
     const { bundle } = runs[profile];
-    const lab = await openLab({ board, transport, bundle, broker: broker.url });
+    const lab = await open(board, transport, bundle);
     try {
       expect(await compareRun(lab, broker.url, runs[profile], () => undefined)).toEqual([]);
       const { model, resetCause, counts } = await lab.device.describe();
@@ -65,3 +72,33 @@ it.each(WAYS.flatMap(([board, transport]) => PROFILES.map((profile) => [board, t
     }
   },
 );
+
+it("tells every kind of difference", async () => {
+  const { bundle, threshold, samples } = runs.native;
+  const lab = await open("mps2-an386", "mqtt", bundle);
+  try {
+    const [sure, unsure] = [true, false].map((exited) => samples.find(({ edge }) => edge.exited === exited)!);
+    const { edge } = unsure!;
+    const payload = edge.payload!.map((byte, i) => (i === 99 ? byte ^ 4 : byte));
+    const other = [
+      { ...sure!, edge: { ...sure!.edge, exited: false, entropy: sure!.edge.entropy + 1 } },
+      {
+        ...unsure!,
+        label: unsure!.label + 1,
+        check: unsure!.check ^ 1,
+        edge: { ...edge, label: edge.label + 1, payload },
+      },
+    ];
+    const found = await compareRun(lab, broker.url, { bundle, threshold, samples: other }, () => undefined);
+    expect(found.map((sentence) => sentence.replace(/ -?\d+, not .*/, ""))).toEqual([
+      "image 0: source edge, not cloud",
+      "image 0: entropy",
+      "image 1: label",
+      "image 1: edgeLabel",
+      "image 1: check",
+      "offload 0, attempt 1: another payload",
+    ]);
+  } finally {
+    await lab.close();
+  }
+});
