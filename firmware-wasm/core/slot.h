@@ -71,6 +71,7 @@ typedef struct {
 } hedge_slot_header;
 
 _Static_assert (sizeof (hedge_slot_header) == HEDGE_SLOT_HEADER_BYTES, "the header has its size");
+_Static_assert (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header is read as it lies in flash");
 
 /** Why a model is not taken: on the log, and in Event frames (docs/wire.md). */
 typedef enum {
