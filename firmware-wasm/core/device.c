@@ -7,8 +7,9 @@
 #include "device_parts.h"
 #include "log.h"
 
-/** How long a restart waits for what is still to be said. */
+/** How long a restart waits for what is still to be said, and one that gives up a trial for the network to say it to. */
 #define RESTART_PATIENCE_MS 2000
+#define NETWORK_PATIENCE_MS 10000
 
 /** No date: offers would carry deadlines that nobody can read. */
 #define LATEST_EPOCH_MS (1ull << 48)
@@ -73,8 +74,10 @@ void hedge_device_restart (hedge_device * device)
 
 bool hedge_device_wants_restart (const hedge_device * device)
 {
-    return device->restarts
-        && (! hedge_replies_pending (& device->replies) || board_millis () - device->restarts_since >= RESTART_PATIENCE_MS);
+    if (! device->restarts) return false;
+    const uint32_t waited = board_millis () - device->restarts_since;
+    if (hedge_replies_pending (& device->replies)) return waited >= RESTART_PATIENCE_MS;
+    return ! device->gave_up || device->network->ready (device->network) || waited >= NETWORK_PATIENCE_MS;
 }
 
 void hedge_device_connected (hedge_device * device)

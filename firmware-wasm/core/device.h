@@ -57,6 +57,7 @@ typedef struct {
     uint64_t epoch_ms, uptime_ms; /* at `polled_at` */
     uint32_t polled_at; /* board_millis: the one time of all that a poll does with offers */
     bool restarts;
+    bool gave_up; /* the trial: why should be heard */
     uint32_t restarts_since;
 } hedge_device;
 

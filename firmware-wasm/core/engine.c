@@ -12,6 +12,7 @@ void hedge_engine_give_up_trial (hedge_device * device, uint32_t code, const cha
        By then there is a network to say it to. */
     const uint32_t counter = hedge_slot_at (device->boot->flash, device->boot->active)->counter;
     hedge_say_event (device, device->network, 0, code, counter, sentence);
+    device->gave_up = true;
     hedge_device_restart (device);
 }
 

@@ -607,6 +607,25 @@ static void a_model_that_traps_does_not_load_or_hangs_is_given_up (void)
     CHECK_EQUAL (boot.active, 0);
 }
 
+/** A trial that ends before there is a network is given up once that was told why, or did not come. */
+static void why_a_trial_ended_is_heard (void)
+{
+    const slot_image broken = make_image (broken_wasm, 2, HEDGE_SLOT_HYBRID);
+    for (uint32_t comes = 0; comes < 2; ++comes)
+    {
+        try_model (& broken);
+        net.is_ready = net.is_online = false;
+        pass (5000);
+        CHECK (! hedge_device_wants_restart (& device));
+        net.is_ready = comes;
+        if (comes) settle ();
+        else pass (5000);
+        CHECK (has_event (& net, 0, HEDGE_SLOT_TRAPPED, NULL) == comes);
+        net.is_ready = true;
+        expect_reverted (true);
+    }
+}
+
 static void a_model_that_traps_on_a_sample_while_on_trial_is_given_up (void)
 {
     const slot_image image = make_image (probe_wasm, 2, HEDGE_SLOT_HYBRID);
@@ -764,6 +783,7 @@ int main (int argc, char ** argv)
     TEST (a_model_on_trial_is_tested_then_confirmed);
     TEST (a_model_that_nobody_confirms_is_given_up);
     TEST (a_model_that_traps_does_not_load_or_hangs_is_given_up);
+    TEST (why_a_trial_ended_is_heard);
     TEST (a_model_that_traps_on_a_sample_while_on_trial_is_given_up);
     TEST (a_trial_can_be_ended_by_command);
     TEST (a_new_model_comes_in_by_commands_also_with_a_reset_in_between);
