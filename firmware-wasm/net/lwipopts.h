@@ -56,10 +56,10 @@
 #define TCP_QUEUE_OOSEQ 0
 /** For what is on its way out: TCP_SND_BUF with headers, a DHCP or DNS request. */
 #define MEM_SIZE (TCP_SND_BUF + (HEDGE_SMALL ? 900 : 1280))
-/** For what comes in: one segment in its frame and a spare buffer. lwIP's check wants a window's worth, for programs that let data lie. */
+/** For what comes in: one frame of full size, for not every peer heeds TCP_MSS. lwIP's check wants a window's worth, for programs that let data lie. */
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1
 #define PBUF_POOL_BUFSIZE 256
-#define PBUF_POOL_SIZE (HEDGE_SMALL ? 4 : HEDGE_TLS ? 10 : 6) /* TLS lets data lie while it computes */
+#define PBUF_POOL_SIZE (HEDGE_TLS ? 10 : 6) /* TLS lets data lie while it computes */
 #define MEMP_NUM_PBUF 2
 #define MEMP_NUM_TCP_PCB 3 /* the connection, and two that are closing */
 #define MEMP_NUM_TCP_PCB_LISTEN 1

@@ -58,7 +58,6 @@ const brokerOf = (of: Certificate, demands = false, port?: number) =>
     `certfile ${of.certificate}`,
     `keyfile ${of.key}`,
     `require_certificate ${demands}`,
-    "set_tcp_nodelay true",
     "user root", // for the keys are this process's own
   ]);
 
