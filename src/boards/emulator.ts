@@ -9,7 +9,7 @@ import { HedgeError } from "../errors.ts";
 import type { DeviceConfigInput } from "../slot/device-config.ts";
 import { BoardLog } from "./board-log.ts";
 import { type EmulatedBoard, readArea, writeArea } from "./flash-file.ts";
-import { brokerConfig, type DeviceSettings, developmentKey, writeConfig, writeSeed } from "./provision.ts";
+import { type DeviceSettings, developmentKey, deviceConfig, writeConfig, writeSeed } from "./provision.ts";
 import { isListening, qmp, quit } from "./qmp.ts";
 import { type RunningBoard, readRunning, removeRunning, statePaths, type Variant, writeRunning } from "./state.ts";
 import { startTimeServer, type TimeServer } from "./time-server.ts";
@@ -23,7 +23,6 @@ const LOOK = 20;
 /** The host's loopback as the board sees it. */
 export const HOST_ADDRESS = "10.0.2.2";
 const NETWORK = "net0";
-const DEFAULT_BROKER = "mqtt://127.0.0.1:1883";
 
 export interface EmulatorOptions {
   /** State folder; made when there is none. */
@@ -89,7 +88,7 @@ export class Emulator {
       const area = await readArea(statePaths(folder).flash, board);
       writeSeed(area, board.slots);
       if (options.device)
-        writeConfig(area, board.slots, await deviceConfig(board, folder, id, options.device, parts.time));
+        writeConfig(area, board.slots, await emulatedConfig(board, folder, id, options.device, parts.time));
       await options.prepare?.(area);
       await writeArea(statePaths(folder).flash, board, area);
       const log = new BoardLog();
@@ -167,20 +166,18 @@ export async function requireRunning(folder: string): Promise<RunningBoard> {
   throw new HedgeError("usage", `No board runs from ${folder}.`, "Start it with hedge board run.");
 }
 
-async function deviceConfig(
+/** What the settings leave open: the transport that the board has, this machine's time, the key in the state folder. */
+async function emulatedConfig(
   board: EmulatedBoard,
   folder: string,
   id: string,
-  { broker, ...settings }: DeviceSettings,
+  settings: DeviceSettings,
   time: TimeServer,
 ): Promise<DeviceConfigInput> {
-  const isOnline =
-    settings.transport === undefined ? board.emulator.ethernet !== undefined : settings.transport === "mqtt";
-  const network = isOnline
-    ? { ...brokerConfig(broker ?? DEFAULT_BROKER, HOST_ADDRESS), timeServer: HOST_ADDRESS, timePort: time.port }
-    : {};
-  const signers = settings.signers ?? [Uint8Array.from((await developmentKey(statePaths(folder).signer)).point)];
-  return { ...settings, id, transport: isOnline ? "mqtt" : "uart", ...network, signers };
+  const { transport = board.emulator.ethernet === undefined ? "uart" : "mqtt" } = settings;
+  const signers = settings.signers ?? [(await developmentKey(statePaths(folder).signer)).point];
+  const timeServer = { timeServer: HOST_ADDRESS, timePort: time.port };
+  return deviceConfig(id, { ...settings, transport, signers }, timeServer, HOST_ADDRESS);
 }
 
 /** What makes up an emulated board on the host. */

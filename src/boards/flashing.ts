@@ -5,12 +5,14 @@ import { join } from "node:path";
 import { HedgeError } from "../errors.ts";
 import { readCapped } from "../files.ts";
 import type { UpdateProgress } from "../remote/remote-device.ts";
+import type { DeviceConfigInput } from "../slot/device-config.ts";
 import type { SlotImage } from "../slot/image.ts";
 import { areaBytes } from "./boards.ts";
 import { resetBoard } from "./emulator.ts";
 import { type EmulatedBoard, readArea, writeArea } from "./flash-file.ts";
 import { GdbClient } from "./gdb.ts";
 import { commandText, type ProbedBoard, readCommand, runTool, writeCommand } from "./probes.ts";
+import { writeConfig, writeSeed } from "./provision.ts";
 import { isListening } from "./qmp.ts";
 import { checkAgainst, type SlotNumber, slotBytes, targetSlot } from "./slot-area.ts";
 import { type RunningBoard, statePaths } from "./state.ts";
@@ -144,25 +146,33 @@ export async function flashByProbe(
   onProgress: UpdateProgress,
 ): Promise<Flashed> {
   const { slots } = board;
-  const folder = await mkdtemp(join(tmpdir(), "hedge-flash-"));
-  const [areaFile, slotFile] = [join(folder, "area.bin"), join(folder, "slot.bin")];
-  try {
+  return inScratch(async (at) => {
     onProgress(0, 2);
-    await runTool(board, readCommand(board, 0, areaBytes(slots), areaFile));
-    const area = await readCapped(areaFile, areaBytes(slots), `See what ${board.probe.tool} does by --dry-run.`);
+    const file = at("area.bin");
+    await runTool(board, readCommand(board, 0, areaBytes(slots), file));
+    const area = await readCapped(file, areaBytes(slots), `See what ${board.probe.tool} does by --dry-run.`);
     if (area.length !== areaBytes(slots)) {
       const sentence = `${board.probe.tool} read ${area.length} bytes of ${board.name}, not ${areaBytes(slots)}.`;
       throw new HedgeError("network", sentence, "Connect the board again.");
     }
     checkAgainst(area, board, image);
     const slot = targetSlot(area, slots);
-    await writeFile(slotFile, slotBytes(image, slots, confirm));
     onProgress(1, 2);
-    await runTool(board, writeCommand(board, slots.offsets[slot], slots.slotBytes, slotFile));
+    await writeByProbe(board, slots.offsets[slot], slotBytes(image, slots, confirm), at("slot.bin"));
     return { slot, state: confirm ? "confirmed" : "trial" };
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  });
+}
+
+/** The configuration of a real board, and its seed where it needs one. */
+export async function configureByProbe(board: ProbedBoard, config: DeviceConfigInput): Promise<void> {
+  const { slots } = board;
+  const area = Buffer.alloc(areaBytes(slots), 0xff);
+  writeConfig(area, slots, config);
+  writeSeed(area, slots);
+  await inScratch(async (at) => {
+    for (const { name, offset, bytes } of configuredRegions(board))
+      await writeByProbe(board, offset, area.subarray(offset, offset + bytes), at(`${name}.bin`));
+  });
 }
 
 /** The command lines by which a real board is flashed; which slot is written depends on what the board has. */
@@ -172,4 +182,30 @@ export function probeCommands(board: ProbedBoard): { readonly read: string; read
     read: commandText(readCommand(board, 0, areaBytes(board.slots), "area.bin")),
     write: offsets.map((offset) => commandText(writeCommand(board, offset, bytes, "slot.bin"))),
   };
+}
+
+/** Those by which it is configured. */
+export function configureCommands(board: ProbedBoard): readonly string[] {
+  return configuredRegions(board).map(({ name, offset, bytes }) =>
+    commandText(writeCommand(board, offset, bytes, `${name}.bin`)),
+  );
+}
+
+function configuredRegions({ slots: { config, seed } }: ProbedBoard) {
+  return [{ name: "config", ...config }, ...(seed ? [{ name: "seed", ...seed }] : [])];
+}
+
+async function writeByProbe(board: ProbedBoard, offset: number, content: Uint8Array, file: string): Promise<void> {
+  await writeFile(file, content, { mode: 0o600 });
+  await runTool(board, writeCommand(board, offset, content.length, file));
+}
+
+/** With a folder for the files that a tool is given: what is in them may be secret. */
+async function inScratch<T>(work: (at: (name: string) => string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "hedge-flash-"));
+  try {
+    return await work((name) => join(folder, name));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }

@@ -10,6 +10,13 @@ export function isProbed(board: Board): board is ProbedBoard {
   return board.slots !== undefined && board.probe !== undefined;
 }
 
+/** @throws HedgeError (usage) for a board that no tool flashes */
+export function requireProbed(board: Board): ProbedBoard {
+  if (isProbed(board)) return board;
+  const remedy = "Give a board whose file names openocd, esptool or picotool and the layout of its flash.";
+  throw new HedgeError("usage", `The file of ${board.name} names no tool that writes its flash.`, remedy);
+}
+
 interface Tool {
   /** What makes it available. */
   readonly install: string;

@@ -9,6 +9,7 @@ import { checkBroker } from "../wire/connection.ts";
 import type { Slots } from "./boards.ts";
 
 const SEED_BYTES = 32;
+const DEFAULT_BROKER = "mqtt://127.0.0.1:1883";
 const MQTT_PORTS = { "mqtt:": 1883, "mqtts:": 8883 } as const;
 
 /** What a device is told, its broker as the URL that people know it by; who it is and where its time comes from is added. */
@@ -28,6 +29,21 @@ export function brokerConfig(url: string, loopback?: string): Pick<DeviceConfig,
     brokerPort: port === "" ? MQTT_PORTS[protocol as keyof typeof MQTT_PORTS] : Number(port),
     tls: protocol === "mqtts:",
   };
+}
+
+/**
+ * A device's configuration from its settings.
+ * @param time where a device on a network asks for the time of day; others are told over their link
+ * @param loopback as of `brokerConfig`
+ */
+export function deviceConfig(
+  id: string,
+  { broker, signers = [], ...settings }: DeviceSettings & { readonly transport: DeviceConfig["transport"] },
+  time: Pick<DeviceConfig, "timeServer" | "timePort">,
+  loopback?: string,
+): DeviceConfigInput {
+  const network = settings.transport === "mqtt" ? { ...brokerConfig(broker ?? DEFAULT_BROKER, loopback), ...time } : {};
+  return { ...settings, id, signers, ...network };
 }
 
 /** Writes a configuration into a flash area. @throws HedgeError (input) naming the value that is not right */

@@ -3,26 +3,19 @@ import { spawn } from "node:child_process";
 import { mkdir, open, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
-import type { DeviceSettings } from "../boards/provision.ts";
 import { defaultFolder, VARIANTS, type Variant } from "../boards/state.ts";
 import { HedgeError } from "../errors.ts";
-import { DEFAULT_BROKER } from "./options.ts";
+import { addDeviceOptions, type DeviceOptions, deviceSettings } from "./device-options.ts";
 import { type GlobalOptions, globalOptions, printResult } from "./output.ts";
+import { withProgress } from "./progress.ts";
 import { untilStopped } from "./signals.ts";
 
 interface StateOption {
   readonly state?: string;
 }
 
-interface RunOptions extends StateOption {
+interface RunOptions extends StateOption, DeviceOptions {
   readonly variant: Variant;
-  readonly id?: string;
-  readonly transport?: "mqtt" | "uart";
-  readonly broker: string;
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly trust?: string[];
   readonly firmware?: string;
   readonly icount?: boolean;
   readonly detach?: boolean;
@@ -43,27 +36,22 @@ export function register(program: Command): void {
   registerStatus(board);
   registerStop(board);
   registerReset(board);
+  registerConfigure(board);
 }
 
 function registerRun(board: Command): void {
+  const run = board
+    .command("run")
+    .summary("start a board")
+    .description(
+      "Starts a board in QEMU with the firmware that `make firmware` built, and shows its log until SIGINT or SIGTERM. Its flash, with the " +
+        "models on it, stays in the state folder, and so does the key that it trusts unless --trust names others. Its UART is served on a " +
+        "loopback port to any number of programs. Brokers on this machine's loopback are reached as 10.0.2.2.",
+    )
+    .argument("<board>", "an emulated board (hedge board list)")
+    .addOption(new Option("--variant <variant>", "of the firmware").choices(VARIANTS).default("plain"));
   addState(
-    board
-      .command("run")
-      .summary("start a board")
-      .description(
-        "Starts a board in QEMU with the firmware that `make firmware` built, and shows its log until SIGINT or SIGTERM. Its flash, with the " +
-          "models on it, stays in the state folder, and so does the key that it trusts unless --trust names others. Its UART is served on a " +
-          "loopback port to any number of programs. Brokers on this machine's loopback are reached as 10.0.2.2.",
-      )
-      .argument("<board>", "an emulated board (hedge board list)")
-      .addOption(new Option("--variant <variant>", "of the firmware").choices(VARIANTS).default("plain"))
-      .option("--id <name>", "the device's name (default: the board's)")
-      .addOption(new Option("--transport <way>", "to the cloud (default: mqtt where it can)").choices(["mqtt", "uart"]))
-      .option("-b, --broker <url>", "the MQTT broker; mqtts:// for TLS", DEFAULT_BROKER)
-      .option("--ca <file>", "certificate of the authority that signed the broker's (PEM); needed for TLS")
-      .option("--cert <file>", "the device's own certificate (PEM)")
-      .option("--key <file>", "its private key (PEM)")
-      .option("--trust <files...>", "at most two public keys whose models it takes (hedge keys)")
+    addDeviceOptions(run)
       .option("--firmware <elf>", "another program than make firmware built")
       .option("--icount", "count instructions: one takes a nanosecond of the board's time")
       .option("--detach", "go on in the background; hedge board stop ends it")
@@ -200,23 +188,57 @@ function registerReset(board: Command): void {
   });
 }
 
-function addState(command: Command): Command {
-  return command.option("--state <folder>", "its state folder (default: .hedge/NAME)");
+interface ConfigureOptions extends DeviceOptions {
+  readonly time: string;
+  readonly dryRun?: boolean;
 }
 
-async function deviceSettings(options: RunOptions): Promise<DeviceSettings> {
-  const { transport, broker, ca, cert, key, trust } = options;
-  const [{ readCertificate, readPrivateKey }, { readPublicKey }] = await Promise.all([
-    import("../boards/pem.ts"),
-    import("../slot/keys.ts"),
-  ]);
-  return {
-    transport,
-    broker,
-    ca: ca === undefined ? undefined : await readCertificate(ca),
-    certificate: cert === undefined ? undefined : await readCertificate(cert),
-    key: key === undefined ? undefined : await readPrivateKey(key),
-    signers:
-      trust && (await Promise.all(trust.map(async (file) => Uint8Array.from((await readPublicKey(file)).point)))),
-  };
+function registerConfigure(board: Command): void {
+  const configure = board
+    .command("configure")
+    .summary("tell a real board who it is")
+    .description(
+      "Writes the configuration of a real board into its flash by the tool that its file names: its name, its broker, and whose models it takes; " +
+        "and random bytes where it has no generator. Emulated boards are told by hedge board run.",
+    )
+    .argument("<board>", "a board whose file names openocd, esptool or picotool");
+  addDeviceOptions(configure)
+    .option("--time <host>", "server of the time of day (SNTP), of a board on a network", "pool.ntp.org")
+    .option("--dry-run", "show the command lines, and run none")
+    .addHelpText(
+      "after",
+      "\nExample:\n  hedge board configure nrf52840-dk --id porch --transport uart --trust signer.pub.pem",
+    )
+    .action(async (name: string, options: ConfigureOptions, command: Command) => {
+      const [{ configureByProbe, configureCommands }, { findBoard }, { requireProbed }, { deviceConfig }] =
+        await Promise.all([
+          import("../boards/flashing.ts"),
+          import("../boards/boards.ts"),
+          import("../boards/probes.ts"),
+          import("../boards/provision.ts"),
+        ]);
+      const globals = globalOptions(command);
+      const found = requireProbed(await findBoard(name));
+      if (options.dryRun) {
+        const commands = configureCommands(found);
+        return printResult(globals, commands, () => commands.join("\n"));
+      }
+      if (!options.trust) {
+        throw new HedgeError("usage", `Nothing says whose models ${name} takes.`, "Give --trust signer.pub.pem.");
+      }
+      const { id = name, time, transport = "mqtt" } = options;
+      const settings = { ...(await deviceSettings(options)), transport };
+      const config = deviceConfig(id, settings, { timeServer: time, timePort: SNTP_PORT });
+      await withProgress(globals, async (progress) => {
+        progress.update(`writing by ${found.probe.tool}`);
+        await configureByProbe(found, config);
+      });
+      printResult(globals, { configured: name, id }, () => `${name} is ${id}`);
+    });
+}
+
+const SNTP_PORT = 123;
+
+function addState(command: Command): Command {
+  return command.option("--state <folder>", "its state folder (default: .hedge/NAME)");
 }

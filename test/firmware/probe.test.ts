@@ -7,6 +7,7 @@ import { areaBytes, findBoard } from "../../src/boards/boards.ts";
 import { modelsIn } from "../../src/boards/slot-area.ts";
 import { writeBundle } from "../../src/bundle/write.ts";
 import { EXIT_CODES } from "../../src/errors.ts";
+import { decodeConfig } from "../../src/slot/device-config.ts";
 import { generateKey, writeKey } from "../../src/slot/keys.ts";
 import { hedge } from "../support/in-process.ts";
 import { tinyBundle } from "../support/tiny-bundle.ts";
@@ -114,6 +115,52 @@ it.each(Object.keys(TOOLS) as BoardName[])("%s: the slot that does not run, in t
   } finally {
     vi.unstubAllEnvs();
   }
+});
+
+it.each(["nrf52840-dk", "rp2040"] as const)(
+  "%s: its configuration, and a seed where it needs one; then it takes its signer's models only",
+  async (name) => {
+    const state = await standIn(name);
+    const { slots } = await findBoard(name);
+    try {
+      const device = ["--id", "porch", "-b", "mqtt://broker.example:2883", "--time", "time.example"];
+      const { code, err } = await hedge(
+        "board",
+        "configure",
+        name,
+        ...device,
+        "--trust",
+        key.replace(".pem", ".pub.pem"),
+      );
+      expect([code, err]).toEqual([0, ""]);
+      const { area, calls } = await state();
+      expect(calls).toHaveLength(slots!.seed ? 2 : 1);
+      const config = decodeConfig(area.subarray(slots!.config.offset), "flash");
+      expect(config).toMatchObject({ id: "porch", transport: "mqtt", broker: "broker.example", brokerPort: 2883 });
+      expect(config).toMatchObject({ timeServer: "time.example", timePort: 123, tls: false });
+      expect(config.signers).toHaveLength(1);
+      if (slots!.seed) {
+        const seed = area.subarray(slots!.seed.offset, slots!.seed.offset + slots!.seed.bytes);
+        expect(new Set(seed.subarray(0, 32)).size).toBeGreaterThan(16);
+        expect(seed.subarray(32).every((byte) => byte === 0xff)).toBe(true);
+      }
+      const foreign = join(parent, "foreign.pem");
+      await writeKey(foreign, generateKey(), true);
+      const refused = await hedge("flash", bundle, "--board", name, "--key", foreign);
+      expect([refused.code, refused.err]).toEqual([EXIT_CODES.input, expect.stringContaining("not trusted")]);
+      expect((await hedge("flash", bundle, "--board", name, "--key", key)).code).toBe(0);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  },
+);
+
+it.each([
+  ["a board that no tool writes", ["mps2-an386", "--trust", "x"], "names no tool"],
+  ["nobody to trust", ["nrf52840-dk"], "whose models"],
+])("configure refuses %s", async (_, args, sentence) => {
+  const { code, err } = await hedge("board", "configure", ...args);
+  expect([code, err]).toEqual([EXIT_CODES.usage, expect.stringContaining(sentence)]);
 });
 
 it.each(Object.keys(TOOLS) as BoardName[])("%s: says what to install where its tool is missing", async (name) => {
