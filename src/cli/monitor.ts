@@ -43,6 +43,8 @@ export function register(program: Command): void {
     });
 }
 
+const LONGEST_KIND = "description".length;
+
 /** HH:MM:SS.mmm of this machine. */
 function clock(time: Date): string {
   const two = (value: number) => String(value).padStart(2, "0");
@@ -51,7 +53,7 @@ function clock(time: Date): string {
 }
 
 function sentence(entry: Entry): string {
-  const kind = entry.kind.padEnd(8);
+  const kind = entry.kind.padEnd(LONGEST_KIND + 2);
   switch (entry.kind) {
     case "log":
       return `${kind}${entry.line}`;

@@ -77,9 +77,9 @@ describe("hedge monitor", () => {
   it("shows what a device says over its link, for people and as JSON", async () => {
     const link = await startBoard("porch");
     const people = start(["monitor", link]);
-    expect(await people.next()).toMatch(/^\d\d:\d\d:\d\d\.\d{3} {2}line {4}open$/);
+    expect(await people.next()).toMatch(/^\d\d:\d\d:\d\d\.\d{3} {2}line {9}open$/);
     // The first start of all: the event has waited for somebody to hear it.
-    expect(await people.next()).toMatch(/ {2}event {3}started without a model \(code 100, number 0\)$/);
+    expect(await people.next()).toMatch(/ {2}event {8}started without a model \(code 100, number 0\)$/);
     expect(await people.end("SIGINT")).toBe(0);
     const scripts = start(["monitor", link, "--json"]);
     expect(JSON.parse(await scripts.next())).toEqual({ time: expect.stringMatching(/^\d{4}-.*Z$/), kind: "line" });
