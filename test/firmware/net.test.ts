@@ -1,5 +1,9 @@
 /** The device's network port on lwIP, with a scripted broker or a hostile neighbour in the same program, under ASan and UBSan. Its clock is the test's. */
+import { execFile } from "node:child_process";
+import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
 import { runProgram } from "../support/firmware.ts";
 import { LWIP, netPrograms } from "../support/net-programs.ts";
@@ -13,7 +17,7 @@ describe("network port", () => {
   beforeAll(async () => {
     folder = await netPrograms("net");
     net = join(folder, "net-test");
-  }, 120_000);
+  }, 240_000);
 
   it("connects, takes messages however they are cut, refuses nonsense, comes back, and says goodbye", async () => {
     const lines = await runProgram(net);
@@ -35,5 +39,21 @@ describe("network port", () => {
     const fails = ["takes split messages", "takes bursts", "takes long messages", "hangs up on nonsense"];
     for (const name of fails) await expect(runProgram(join(original, "net-test"), [name])).rejects.toThrow("not so");
     expect(await runProgram(join(original, "net-test"), ["connects"])).toEqual(["ok connects"]);
-  }, 120_000);
+  }, 240_000);
+
+  it("is not built of a version of lwIP that the patches do not know", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "hedge-lwip-"));
+    const source = join(folder, "mqtt.c");
+    const text = await readFile(join(LWIP, "src/apps/mqtt/mqtt.c"), "utf8");
+    await writeFile(
+      source,
+      text.replace("res = altcp_close(client->conn);", "res = altcp_shutdown(client->conn, 1, 1);"),
+    );
+    const patch = ["firmware-wasm/net/patch.js", source, join(folder, "patched.c")];
+    await expect(promisify(execFile)("node", patch)).rejects.toThrow(
+      /is there 0 times instead of once.*Use lwIP 2\.1\.3/,
+    );
+    await expect(access(join(folder, "patched.c"))).rejects.toThrow();
+    await rm(folder, { recursive: true });
+  });
 });

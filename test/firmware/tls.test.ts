@@ -11,6 +11,7 @@ import { findBoard } from "../../src/boards/boards.ts";
 import { Emulator } from "../../src/boards/emulator.ts";
 import { type EmulatedBoard, requireEmulated } from "../../src/boards/flash-file.ts";
 import { startMosquitto } from "../../src/explore/mosquitto.ts";
+import { RemoteDevice } from "../../src/remote/remote-device.ts";
 import { buildBoards } from "../support/board-firmware.ts";
 import { authority, type Certificate, signedBy } from "../support/certificates.ts";
 import { runProgram } from "../support/firmware.ts";
@@ -155,6 +156,27 @@ describe("a board with TLS", () => {
       await again.close();
     });
   }, 60_000);
+
+  it("says goodbye before it restarts, so that its last will is not published", async () => {
+    await scene({}, async (emulator, broker) => {
+      await emulator.log.until(CONNECTED);
+      const observer = await connectAsync(`mqtts://127.0.0.1:${broker.port}`, { rejectUnauthorized: false });
+      const heard: string[] = [];
+      const twice = new Promise<void>((resolve) => {
+        observer.on("message", (_, word) => {
+          heard.push(String(word));
+          if (heard.filter((each) => each === "online").length === 2) resolve();
+        });
+      });
+      await observer.subscribeAsync("hedge/v1/dev-1/status", { qos: 1 });
+      const device = await RemoteDevice.overLink(emulator.uart);
+      await device.restart();
+      await twice;
+      await device.close();
+      await observer.endAsync();
+      expect(heard).toEqual(["online", "offline", "online"]);
+    });
+  }, 60_000);
 });
 
 describe("TLS on this machine", () => {
@@ -166,7 +188,7 @@ describe("TLS on this machine", () => {
     program = join(await netPrograms("net-tls", ["TLS=1"]), "tls-test");
     trusted = join(folder, "trusted.der");
     await writeFile(trusted, (await ca.der()).certificate);
-  }, 120_000);
+  }, 240_000);
 
   /** Runs the program against a broker with this certificate, and somebody who sends frames back. */
   async function run(of: Certificate, ...task: readonly string[]): Promise<string[]> {
