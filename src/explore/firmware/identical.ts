@@ -49,25 +49,32 @@ export async function countDifferences(options: IdentityOptions): Promise<number
     const exits = run.samples.filter(({ edge }) => edge.exited).length;
     const broker = await startMosquitto();
     const worker = await startWorkerProcess(options.hedge, folder, broker.url);
-    const compare = async ({ board, transport }: Way): Promise<void> => {
-      const where = `${board}, ${transport}, ${profile}`;
+    const found = new Map<Way, readonly string[]>();
+    const compare = async (way: Way): Promise<void> => {
+      const { board, transport } = way;
       const config = { deadlineMs: DEADLINE };
       const lab = await openLab({ board, transport, bundle, broker: broker.url, id: `${board}-${transport}`, config });
+      const progress = (done: number, total: number): void => report(`${board}, ${transport}, ${profile}`, done, total);
       try {
-        const found = await compareRun(lab, broker.url, run, (done, total) => report(where, done, total));
-        print(`${where}: ${images.length} images, ${exits} exit: ${found.length} differences`);
-        for (const difference of found.slice(0, SHOWN)) print(`  ${difference}`);
-        differences += found.length;
+        found.set(way, await compareRun(lab, broker.url, run, progress));
       } finally {
         await lab.close();
       }
     };
+    const ways = waysOfBoards();
     try {
-      const ways = waysOfBoards().values();
-      await Promise.all(Array.from({ length: AT_ONCE }, () => inTurn(ways, compare)));
+      const left = ways.values();
+      await Promise.all(Array.from({ length: AT_ONCE }, () => inTurn(left, compare)));
     } finally {
       await worker.kill();
       await broker.close();
+    }
+    for (const way of ways) {
+      const flaws = found.get(way)!;
+      const sum = `${images.length} images, ${exits} exit: ${flaws.length} differences`;
+      print(`${way.board}, ${way.transport}, ${profile}: ${sum}`);
+      for (const flaw of flaws.slice(0, SHOWN)) print(`  ${flaw}`);
+      differences += flaws.length;
     }
   }
   return differences;
