@@ -11,7 +11,9 @@ const PATIENCE = 60_000;
 const SILENT = 10_000;
 /** Events that were not asked for, as the log writes them. */
 const LOGGED_EVENT = /^(.*) \(event (\d+), number (\d+)\)$/;
-/** Of a start: the model runs on trial. */
+/** What a start is with. */
+const NO_MODEL = 0;
+const CONFIRMED = 1;
 const ON_TRIAL = 2;
 /** Why a model is given up. */
 const REASONS: readonly number[] = [
@@ -69,22 +71,23 @@ export class TalkingDevice {
     const began = Date.now();
     for (;;) {
       const now = await this.#device.describe();
-      if (now.model?.counter === counter) break;
       const elapsed = Date.now() - began;
-      if (this.#startedWithout() || (elapsed > SILENT && now.uptimeSeconds * 1000 < elapsed)) throw this.#givenUp(now);
+      if (now.model?.counter === counter) {
+        if (!now.model.trial || (!confirm && (this.#started(ON_TRIAL) || elapsed > SILENT))) return now;
+        // The device replies once the model has passed its test; if it does not, its next description tells.
+        if (confirm) await this.#device.confirm().catch(ignoreRefusal);
+      } else if (this.#started(NO_MODEL, CONFIRMED) || (elapsed > SILENT && now.uptimeSeconds * 1000 < elapsed)) {
+        // A device tries a new model before any other: once it has started without it, it gave it up.
+        throw this.#givenUp(now);
+      }
       if (elapsed > PATIENCE) throw this.#lost(now);
       await sleep(LOOK);
     }
-    // The device does so once the model has passed its test.
-    if (confirm) await this.#device.confirm();
-    const after = await this.#device.describe();
-    if (after.model?.counter !== counter) throw this.#givenUp(after);
-    return after;
   }
 
-  /** A device tries a new model before any other: once it has started without it, it gave it up. */
-  #startedWithout(): boolean {
-    return this.#heard.some(({ code, number }) => code === EVENT_CODES.started && number !== ON_TRIAL);
+  /** Whether it said that it started, in one of these states. */
+  #started(...states: readonly number[]): boolean {
+    return this.#heard.some(({ code, number }) => code === EVENT_CODES.started && states.includes(number));
   }
 
   #givenUp({ device, model }: Description): HedgeError {
@@ -105,4 +108,8 @@ export class TalkingDevice {
       "See its log: hedge monitor.",
     );
   }
+}
+
+function ignoreRefusal(error: unknown): void {
+  if (!(error instanceof HedgeError)) throw error;
 }

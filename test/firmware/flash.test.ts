@@ -166,12 +166,7 @@ describe("a running board", () => {
     });
   });
 
-  // Over MQTT the reason does not get out: the device is not at the broker again when the model traps.
-  it.each([
-    ["uart", /gave the new model up: .*trapped.*; it runs tiny \(counter 10\) again/],
-    ["mqtt", /gave the new model up: .*given up.*; it runs tiny \(counter 10\) again/],
-    ["gdb", /gave the new model up: .*trapped.*; it runs tiny \(counter 10\) again/],
-  ])("gives up a model that traps, and says so via %s", async (via, sentence) => {
+  it.each(["uart", "mqtt", "gdb"])("gives up a model that traps, and says so via %s", async (via) => {
     const step = `(func (export "step") (param i32) (result i32) (unreachable))`;
     const edgeWasm = assemble(`(module (memory (export "memory") 1 1) ${step})`);
     const bundle = await tinyBundle({ edgeWasm });
@@ -180,7 +175,7 @@ describe("a running board", () => {
       const key = await developmentKey(statePaths(emulator.folder).signer);
       await writeFile(trapping, createImage(bundle, key, 11).bytes);
       const outcome = await flash(trapping, "--via", via, "--broker", broker.url);
-      expectRefusal(outcome, EXIT_CODES.check, sentence);
+      expectRefusal(outcome, EXIT_CODES.check, /gave the new model up: .*trapped.*; it runs tiny \(counter 10\) again/);
       expect(await runs(emulator)).toEqual(["tiny", 10, false]);
     });
   });
