@@ -1,12 +1,14 @@
 /** The device's core between ports and a clock of the test's, on wasm3, in C under ASan and UBSan. */
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { runProgram, testProgram } from "../support/firmware.ts";
 import { probeModules } from "../support/probe.ts";
 
-const modules = () => probeModules(mkdtempSync(join(tmpdir(), "hedge-probe-")));
+const folder = mkdtempSync(join(tmpdir(), "hedge-probe-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const modules = () => probeModules(folder);
 
 it("modules run in wasm3's arena, or are refused", async () => {
   const program = await testProgram("model_test", ["crypto", "link", "board"]);
