@@ -55,7 +55,7 @@ __attribute__ ((naked, noreturn)) void reset_handler (void)
              :: "i" (RAM_STACK_PAINT));
 }
 
-static void end_run (run_end end, uint32_t address)
+static _Noreturn void end_run (run_end end, uint32_t address)
 {
     last_run.end = end;
     last_run.address = address;
@@ -69,7 +69,6 @@ __attribute__ ((noreturn, used)) static void end_by_exception (const uint32_t * 
 {
     const bool whole = (uintptr_t) frame >= (uintptr_t) stack_limit && (uintptr_t) (frame + 8) <= (uintptr_t) stack_top;
     end_run (exception == 2 ? ENDED_BY_WATCHDOG : ENDED_BY_FAULT, whole ? frame [6] : 0);
-    __builtin_unreachable ();
 }
 
 /** Faults and the NMI, which is the watchdog's: there is no way back, and after an overflow no stack either. */
@@ -129,7 +128,6 @@ void board_reset (void)
 {
     cmsdk_uart_drain ();
     end_run (ENDED_BY_SOFTWARE, 0);
-    __builtin_unreachable ();
 }
 
 void board_idle (void)
