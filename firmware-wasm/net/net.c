@@ -27,6 +27,8 @@ _Static_assert (LARGEST_FRAME + 64 + 64 <= MQTT_OUTPUT_RINGBUF_SIZE, "a packet f
 /** From the first look for the broker's address to its acknowledgement of both subscriptions; a TLS handshake takes seconds. */
 #define CONNECT_LIMIT 30000
 #define GOODBYE_LIMIT 1000
+/** Between two complaints that there is no time. */
+#define PATIENCE 15000
 
 /** Seconds without anything to send until the broker is asked for a sign of life; it is given up after half as long again. */
 #define KEEP_ALIVE 10
@@ -242,8 +244,13 @@ static void advance (void)
     switch (net.state)
     {
         case WAITING:
-            /* TLS needs the time, for certificates have dates. */
-            if (net.config->tls && has_time_server () && ! net.time_known) break;
+            if (net.config->tls && has_time_server () && ! net.time_known)
+            {
+                if (! up || board_millis () - net.since < PATIENCE) break;
+                hedge_log ("net: no time of day from %s yet, and certificates have dates", net.config->time_server);
+                enter (WAITING);
+                break;
+            }
             if (up && board_millis () - net.since >= net.wait) start_connecting ();
             break;
         case RESOLVING:
