@@ -53,8 +53,8 @@ size_t board_uart_read (uint8_t * o_bytes, size_t room)
 {
     size_t count = 0;
     while (count < room && ring_used (& rx)) o_bytes [count++] = ring_take (& rx);
-    /* For a byte that found no room there is no other interrupt. */
-    if (count) pend_interrupt (BOARD_UART_RX_INTERRUPT);
+    /* A byte that found no room raises no other interrupt. */
+    if (count && (STATE & STATE_RX_FULL)) pend_interrupt (BOARD_UART_RX_INTERRUPT);
     return count;
 }
 
