@@ -356,12 +356,8 @@ const REMEDIES: ReadonlyMap<number, string> = new Map([
   [EVENT_CODES.oldCounter, "Sign it with a counter above that of the device's model: hedge sign --counter."],
   [EVENT_CODES.rejected, "The device gave this one up before: mend the model, and sign it with a higher counter."],
   [EVENT_CODES.noUpdate, "Begin the update again."],
-  [
-    EVENT_CODES.onTrial,
-    "Try again when that model is confirmed or given up: within a minute, unless its configuration says otherwise.",
-  ],
   [EVENT_CODES.noTrial, "A confirmed model is replaced by a newer one: hedge flash."],
-  [EVENT_CODES.onTrial, "Confirm or revert the model on trial first, or wait: the device gives it up by itself."],
+  [EVENT_CODES.onTrial, "Wait until it is confirmed or given up, which the device does by itself, and try again."],
   [EVENT_CODES.noModel, "Install a model first: hedge flash."],
   [EVENT_CODES.wrongSize, "Give samples of the size that the device's model takes."],
 ]);

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { describe, expect, it } from "vitest";
@@ -13,6 +15,7 @@ import {
   decodeCommand,
   decodeDescription,
   decodeEvent,
+  EVENT_CODES,
   encodeAnswer,
   encodeCommand,
   encodeDescription,
@@ -20,7 +23,7 @@ import {
   OPERATIONS,
   RESET_CAUSES,
 } from "./device-frames.ts";
-import { FRAME_LIMITS, FrameError, kindOf } from "./fields.ts";
+import { FRAME_LIMITS, FRAME_TYPES, FrameError, kindOf } from "./fields.ts";
 
 const packr = new Packr({ useRecords: false });
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -135,6 +138,44 @@ describe.each(KINDS)("%s frames", (kind, arbitrary, encode, decode) => {
     }
     expect(() => decode(packr.pack(items.slice(0, -1)))).toThrow(FrameError);
     expect(() => decode(packr.pack([...items, 0]))).toThrow("items where");
+  });
+});
+
+describe("numbers", () => {
+  const core = join(import.meta.dirname, "../../firmware-wasm/core");
+  /** The enumerators of a type, without what they share, by their numbers. */
+  const enumerators = (file: string, type: string, prefix: string) => {
+    const text = readFileSync(join(core, file), "utf8").replace(/\/\*.*?\*\//gs, "");
+    const [, body] = new RegExp(`typedef enum \\{([^}]*)\\} ${type};`).exec(text) ?? [];
+    const values: Record<string, number> = {};
+    let next = 0;
+    for (const [, name, value] of body!.matchAll(/(\w+)(?:\s*=\s*(\d+))?\s*(?:,|$)/g)) {
+      next = value === undefined ? next : Number(value);
+      values[name!.replace(prefix, "")] = next++;
+    }
+    return values;
+  };
+  const constant = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+  const listed = (names: readonly string[]) => Object.fromEntries(names.map((name, i) => [constant(name), i]));
+
+  it("are those of the firmware's headers", () => {
+    const { slotTrapped, ...codes } = EVENT_CODES;
+    const { TRAPPED, ...verdicts } = enumerators("slot.h", "hedge_slot_verdict", "HEDGE_SLOT_");
+    expect(TRAPPED).toBe(slotTrapped);
+    expect(Object.fromEntries(Object.entries(codes).map(([name, code]) => [constant(name), code]))).toEqual({
+      ...verdicts,
+      ...enumerators("frames.h", "hedge_event_code", "HEDGE_EVENT_"),
+    });
+    const { dead, ...types } = FRAME_TYPES;
+    expect(Object.fromEntries(Object.entries(types).map(([name, type]) => [constant(name), type]))).toEqual(
+      enumerators("frames.h", "hedge_frame_type", "HEDGE_FRAME_"),
+    );
+    expect(Object.values(types)).not.toContain(dead);
+    expect(listed(OPERATIONS)).toEqual(enumerators("frames.h", "hedge_operation", "HEDGE_"));
+    const [edge, cloud, fallback, none] = ANSWER_SOURCES.keys();
+    expect({ BY_EDGE: edge, BY_CLOUD: cloud, BY_FALLBACK: fallback, NOT_TAKEN: none }).toEqual(
+      enumerators("frames.h", "hedge_answer_source", "HEDGE_"),
+    );
   });
 });
 

@@ -70,8 +70,6 @@ export const EVENT_CODES = {
   slotTrapped: 13,
   onTrial: 14,
   noTrial: 15,
-  onTrial: 14,
-  noTrial: 15,
   /** number: 0 no model, 1 a confirmed one, 2 one on trial. */
   started: 100,
   /** number: the counter of the model that was given up. */
