@@ -136,7 +136,7 @@ export class Emulator {
 
   /** Cuts its power. */
   async stop(): Promise<void> {
-    await stopBoard(this.folder);
+    this.#parts.qemu?.child.kill("SIGKILL");
     await this.ended;
   }
 

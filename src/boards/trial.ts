@@ -90,8 +90,10 @@ export class TalkingDevice {
     return this.#heard.some(({ code, number }) => code === EVENT_CODES.started && states.includes(number));
   }
 
-  #givenUp({ device, model }: Description): HedgeError {
+  #givenUp({ device, model, resetCause }: Description): HedgeError {
     const reasons = this.#heard.filter(({ code }) => REASONS.includes(code)).map(({ sentence }) => sentence);
+    if (resetCause === "watchdog") reasons.unshift("it hung until the watchdog ended it");
+    if (resetCause === "fault") reasons.unshift("it ended in a fault");
     const why = [...new Set(reasons)].join("; ") || "it did not say why";
     const now = model ? `it runs ${model.name} (counter ${model.counter}) again` : "it runs no model";
     return new HedgeError(

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readRunning, statePaths } from "../../src/boards/state.ts";
 import { EXIT_CODES } from "../../src/errors.ts";
 import { buildBoards } from "../support/board-firmware.ts";
@@ -71,6 +71,7 @@ function start(...args: string[]) {
   const child = spawn(process.execPath, [buildCli(), ...run, ...state, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  onTestFinished(() => void child.kill("SIGKILL"));
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   return { child, ended: once(child, "close"), line: async () => (await lines.next()).value as string };
 }

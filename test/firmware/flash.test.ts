@@ -166,16 +166,21 @@ describe("a running board", () => {
     });
   });
 
-  it.each(["uart", "mqtt", "gdb"])("gives up a model that traps, and says so via %s", async (via) => {
-    const step = `(func (export "step") (param i32) (result i32) (unreachable))`;
-    const edgeWasm = assemble(`(module (memory (export "memory") 1 1) ${step})`);
-    const bundle = await tinyBundle({ edgeWasm });
+  it.each([
+    ["traps", "uart", "(unreachable)", /trapped/],
+    ["traps", "mqtt", "(unreachable)", /trapped/],
+    ["traps", "gdb", "(unreachable)", /trapped/],
+    ["hangs", "uart", "(loop (br 0)) (unreachable)", /it hung until the watchdog ended it/],
+  ])("gives up a model that %s, and says so via %s", async (_, via, body, reason) => {
+    const step = `(func (export "step") (param i32) (result i32) ${body})`;
+    const bundle = await tinyBundle({ edgeWasm: assemble(`(module (memory (export "memory") 1 1) ${step})`) });
     await withBoard(async (emulator, flash) => {
-      const trapping = join(parent, "trapping.bin");
+      const bad = join(parent, "bad.bin");
       const key = await developmentKey(statePaths(emulator.folder).signer);
-      await writeFile(trapping, createImage(bundle, key, 11).bytes);
-      const outcome = await flash(trapping, "--via", via, "--broker", broker.url);
-      expectRefusal(outcome, EXIT_CODES.check, /gave the new model up: .*trapped.*; it runs tiny \(counter 10\) again/);
+      await writeFile(bad, createImage(bundle, key, 11).bytes);
+      const outcome = await flash(bad, "--via", via, "--broker", broker.url);
+      expectRefusal(outcome, EXIT_CODES.check, /gave the new model up: .*; it runs tiny \(counter 10\) again/);
+      expect(outcome.err).toMatch(reason);
       expect(await runs(emulator)).toEqual(["tiny", 10, false]);
     });
   });
