@@ -6,10 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { HOST_ADDRESS } from "../../src/boards/emulator.ts";
 import { readRunning, statePaths } from "../../src/boards/state.ts";
 import { EXIT_CODES } from "../../src/errors.ts";
+import { startMosquitto } from "../../src/explore/mosquitto.ts";
 import { buildBoards } from "../support/board-firmware.ts";
 import { buildCli, runCli } from "../support/built.ts";
+import { authority, signedBy } from "../support/certificates.ts";
 
 const BOARD = "mps2-an385";
 let parent: string;
@@ -67,8 +70,8 @@ describe("a board in the background", () => {
 });
 
 /** Starts a board in the foreground; its output comes line by line. */
-function start(...args: string[]) {
-  const child = spawn(process.execPath, [buildCli(), ...run, ...state, ...args], {
+function start(command: readonly string[] = [...run, ...state]) {
+  const child = spawn(process.execPath, [buildCli(), ...command], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
@@ -78,7 +81,7 @@ function start(...args: string[]) {
 
 describe("a board in the foreground", () => {
   it.each(["SIGINT", "SIGTERM"] as const)("shows its log, and ends with %s", async (signal) => {
-    const { child, ended, line } = start("--json");
+    const { child, ended, line } = start([...run, ...state, "--json"]);
     expect(JSON.parse(await line())).toMatchObject({ running: { id: "porch", pid: child.pid } });
     expect(JSON.parse(await line())).toEqual({ log: expect.stringContaining("porch on mps2-an385") });
     child.kill(signal);
@@ -96,6 +99,37 @@ describe("a board in the foreground", () => {
     next.child.kill("SIGTERM");
     expect(await next.ended).toEqual([0, null]);
   });
+});
+
+it("a board speaks TLS with the certificates and the key that files hold", async () => {
+  await buildBoards([BOARD], "tls");
+  const files = join(parent, "tls");
+  await mkdir(files);
+  const ca = await authority(files, "authority");
+  const server = await signedBy(ca, files, "server", [`subjectAltName=IP:${HOST_ADDRESS}`]);
+  const own = await signedBy(ca, files, "porch", ["extendedKeyUsage=clientAuth"]);
+  const broker = await startMosquitto(undefined, [
+    `cafile ${ca.certificate}`,
+    `certfile ${server.certificate}`,
+    `keyfile ${server.key}`,
+    "require_certificate true",
+    "user root", // for the keys are this process's own
+  ]);
+  try {
+    const secrets = ["--ca", ca.certificate, "--cert", own.certificate, "--key", own.key];
+    const firmware = FIRMWARE.replace(BOARD, `${BOARD}-tls`);
+    const url = `mqtts://localhost:${broker.port}`;
+    const board = ["board", "run", BOARD, "--variant", "tls", "--firmware", firmware, "-b", url, "--state", files];
+    const { child, ended, line } = start([...board, ...secrets]);
+    for (let said = ""; said !== `net: connected to ${HOST_ADDRESS}`; ) {
+      said = await line();
+      expect(said).not.toContain("connection lost");
+    }
+    child.kill("SIGTERM");
+    expect(await ended).toEqual([0, null]);
+  } finally {
+    await broker.close();
+  }
 });
 
 describe("refused:", () => {
