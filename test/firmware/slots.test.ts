@@ -1,5 +1,5 @@
 /** Model slots on the device, in C under ASan and UBSan, on flash that can lose its power; and images that C and TypeScript both know. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -10,7 +10,6 @@ import { type DeviceConfigInput, decodeConfig, encodeConfig } from "../../src/sl
 import { HEADER_BYTES } from "../../src/slot/header.ts";
 import { createImage, parseImage, readImage, verifyImage } from "../../src/slot/image.ts";
 import { generateKey, publicKeyAt } from "../../src/slot/keys.ts";
-import { EVENT_CODES } from "../../src/wire/device-frames.ts";
 import { runProgram, testProgram } from "../support/firmware.ts";
 import { tinyBundle } from "../support/tiny-bundle.ts";
 
@@ -103,18 +102,6 @@ describe("C and TypeScript", () => {
       expect(image.header).toMatchObject({ counter: Number(counter), hybrid: true, classes: 10, steps: 7 });
       verifyImage(image, [publicKeyAt(Buffer.from(point, "hex"))], file);
     }
-  });
-
-  it("number the verdicts alike", () => {
-    const header = readFileSync(join(import.meta.dirname, "../../firmware-wasm/core/slot.h"), "utf8");
-    const list = /HEDGE_SLOT_OK = 0,(.*?)\} hedge_slot_verdict;/s.exec(header)![1]!;
-    const names = [...list.matchAll(/^ {4}HEDGE_SLOT_(\w+)/gm)].map(([, name]) =>
-      name!.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
-    );
-    expect(names).toHaveLength(15);
-    // Models that run can trap, too, and that is another code.
-    const expected = ["ok", ...names].map((name, code) => [name === "trapped" ? "slotTrapped" : name, code]);
-    expect(Object.entries(EVENT_CODES).filter(([, code]) => code < 100)).toEqual(expected);
   });
 
   it("know alike which model runs, and which counters are too low", async () => {
