@@ -52,6 +52,8 @@ export class LinkedDevice {
     // The device need not wait for a silence to find out.
     this.#link.speakAsHost();
     this.#link.close();
+    // It may have said hello in between.
+    clearTimeout(this.#silence);
   }
 
   #hello({ id, isNetwork }: Hello): void {
