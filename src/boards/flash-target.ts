@@ -19,7 +19,7 @@ export interface Named {
 }
 
 export type Target =
-  | { readonly way: "file"; readonly board: EmulatedBoard; readonly folder: string }
+  | { readonly way: "file"; readonly board: EmulatedBoard; readonly folder: string; readonly device: string }
   | { readonly way: "gdb"; readonly board: EmulatedBoard; readonly folder: string; readonly running: RunningBoard }
   | { readonly way: "probe"; readonly board: ProbedBoard; readonly folder?: undefined }
   /** Who knows its board only by asking has none here. */
@@ -31,15 +31,19 @@ export async function findTarget(named: Named): Promise<Target> {
   const { board: name, via } = named;
   const folder = named.state ?? (name === undefined ? undefined : defaultFolder(name));
   const running = folder === undefined ? undefined : await readRunning(folder);
-  const kind = folder === undefined ? undefined : (await readAbout(folder))?.board;
-  const board = kind === undefined && name === undefined ? undefined : await findBoard(kind ?? name!);
+  const about = folder === undefined ? undefined : await readAbout(folder);
+  const kind = about?.board ?? name;
+  const board = kind === undefined ? undefined : await findBoard(kind);
   const emulated = board && isEmulated(board) ? board : undefined;
   const probed = board && isProbed(board) ? board : undefined;
   const link = named.link ?? running?.uart;
   const device = named.device ?? running?.id;
 
   const ways: Record<Way, () => Target | undefined> = {
-    file: () => (emulated && folder !== undefined ? { way: "file", board: emulated, folder } : undefined),
+    file: () =>
+      emulated && folder !== undefined
+        ? { way: "file", board: emulated, folder, device: about?.id ?? emulated.name }
+        : undefined,
     gdb: () =>
       emulated && folder !== undefined && running ? { way: "gdb", board: emulated, folder, running } : undefined,
     uart: () => (link === undefined ? undefined : { way: "uart", board, folder, link }),

@@ -32,8 +32,8 @@ export function register(program: Command): void {
     .command("flash")
     .summary("put a model onto a board")
     .description(
-      "Signs a bundle and writes it to the slot of a board that does not run, so that the model before stays until the new one has proved itself. " +
-        "A stopped emulated board gets it into its flash file, a running one over its UART, a real one by openocd, esptool or picotool; --link and " +
+      "Signs a bundle and writes it to the one of a board's two slots that is not in use, so that the model before stays until the new one has " +
+        "proved itself. A stopped emulated board gets it into its flash file, a running one over its UART, a real one by openocd, esptool or picotool; --link and " +
         "--device reach any device that runs the firmware. A running device tries the model and confirms it, or goes back to the one before. " +
         "A model that is over the board's budget, or that the board would not take, is refused before anything is written.",
     )
@@ -78,7 +78,7 @@ async function flash(path: string, options: FlashCommandOptions, target: Target,
     const onProgress = (done: number, total: number): void => progress.update("writing byte", done, total);
     const flashed = await write(target, talking, image, options, onProgress);
     const { name, digest, counter } = image.header;
-    const device = described?.device ?? target.board!.name;
+    const device = described?.device ?? (target.way === "file" ? target.device : target.board!.name);
     return { name, digest, device, counter, via: target.way, ...flashed };
   } finally {
     await talking?.close();

@@ -8,11 +8,13 @@ import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { HOST_ADDRESS } from "../../src/boards/emulator.ts";
 import { readRunning, statePaths } from "../../src/boards/state.ts";
+import { writeBundle } from "../../src/bundle/write.ts";
 import { EXIT_CODES } from "../../src/errors.ts";
 import { startMosquitto } from "../../src/explore/mosquitto.ts";
 import { buildBoards } from "../support/board-firmware.ts";
 import { buildCli, runCli } from "../support/built.ts";
 import { authority, signedBy } from "../support/certificates.ts";
+import { tinyBundle } from "../support/tiny-bundle.ts";
 
 const BOARD = "mps2-an385";
 let parent: string;
@@ -57,6 +59,11 @@ describe("a board in the background", () => {
       await runCli(["board", "stop", "porch", ...state]);
     }
     expect(await readRunning(folder)).toBeUndefined();
+    // The folder still knows whose it is.
+    const bundle = join(parent, "bundle");
+    await writeBundle(bundle, await tinyBundle());
+    const flashed = await runCli(["flash", bundle, "--board", "porch", ...state, "--json"]);
+    expect(JSON.parse(flashed.stdout)).toMatchObject({ device: "porch", via: "file", slot: 0 });
     const log = await readFile(statePaths(folder).log, "utf8");
     expect(log.match(/porch on mps2-an385, firmware/g)).toHaveLength(2);
     const stopped = await runCli(["board", "stop", "porch", ...state]);
