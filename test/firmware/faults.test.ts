@@ -35,7 +35,7 @@ afterEach(async () => {
 
 async function open(options: Partial<FieldOptions> = {}): Promise<Field> {
   const { bundle } = run;
-  const config = { deadlineMs: 50_000 };
+  const config = { deadlineMs: 50_000, retryLongestMs: 1_000 };
   const field = await Field.open({ board: BOARD, transport: "mqtt", operator: "uart", bundle, config, ...options });
   cleanups.push(() => field.close());
   return field;

@@ -3,6 +3,7 @@
  * over its UART meanwhile, so that samples go on coming.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { RemoteDevice } from "../../remote/remote-device.ts";
 import type { Description } from "../../wire/device-frames.ts";
 import type { ExpectedRun } from "./expected.ts";
 import { bytesOf, flawsOf } from "./identity.ts";
@@ -36,22 +37,28 @@ const LOOK = 100;
  * @param run WAITING samples, of which the exit is sure of none
  */
 export async function survive(lab: Lab, run: ExpectedRun, fault: Fault, milliseconds = 0): Promise<Recovery> {
-  const { device } = lab;
+  const { device, emulator } = lab;
   await device.setThreshold(run.threshold);
   const before = (await device.describe()).counts.offloaded;
-  await fault.strike();
-  const struck = Date.now();
-  const answers = Promise.all(run.samples.map(({ image }) => device.sample(bytesOf(image))));
-  // Awaited below; a rejection must not count as unhandled until then.
-  answers.catch(() => undefined);
-  while ((await device.describe()).counts.offloaded < before + HELD) await sleep(LOOK);
-  await sleep(struck + milliseconds - Date.now());
-  await fault.mend();
-  const mended = Date.now();
-  const flaws = (await answers).flatMap((answer, i) =>
-    flawsOf(answer, run.samples[i]!).map((flaw) => `sample ${i}: ${flaw}`),
-  );
-  return { ms: Date.now() - mended, flaws, counts: (await device.describe()).counts };
+  // One for each sample: an operator lets few be on their way.
+  const operators = await Promise.all(run.samples.map(() => RemoteDevice.overLink(emulator.uart)));
+  try {
+    await fault.strike();
+    const struck = Date.now();
+    const answers = Promise.all(run.samples.map(({ image }, i) => operators[i]!.sample(bytesOf(image))));
+    // Awaited below; a rejection must not count as unhandled until then.
+    answers.catch(() => undefined);
+    while ((await device.describe()).counts.offloaded < before + HELD) await sleep(LOOK);
+    await sleep(struck + milliseconds - Date.now());
+    await fault.mend();
+    const mended = Date.now();
+    const flaws = (await answers).flatMap((answer, i) =>
+      flawsOf(answer, run.samples[i]!).map((flaw) => `sample ${i}: ${flaw}`),
+    );
+    return { ms: Date.now() - mended, flaws, counts: (await device.describe()).counts };
+  } finally {
+    for (const operator of operators) await operator.close();
+  }
 }
 
 /** Samples of which the counts do not say what became; 0 when nothing is on its way. */
