@@ -1,6 +1,4 @@
 /** A board in QEMU: its flash in a file, its UART and its time on the host's loopback, its Ethernet behind a NAT of QEMU's. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { access, mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,15 +8,14 @@ import type { DeviceConfigInput } from "../slot/device-config.ts";
 import { BoardLog } from "./board-log.ts";
 import { type EmulatedBoard, readArea, writeArea } from "./flash-file.ts";
 import { type DeviceSettings, developmentKey, deviceConfig, writeConfig, writeSeed } from "./provision.ts";
+import { Qemu } from "./qemu.ts";
 import { isListening, qmp, quit } from "./qmp.ts";
 import { type RunningBoard, readRunning, removeRunning, statePaths, type Variant, writeRunning } from "./state.ts";
 import { startTimeServer, type TimeServer } from "./time-server.ts";
 import { UartHub } from "./uart-hub.ts";
 
 const FIRMWARE = new URL("../../build/firmware/", import.meta.url);
-/** Of QEMU's messages, the end is kept. */
-const LONGEST_COMPLAINT = 2_000;
-/** Milliseconds between looks at whether QEMU is up. */
+/** Milliseconds between looks at whether QEMU is gone. */
 const LOOK = 20;
 /** The host's loopback as the board sees it. */
 export const HOST_ADDRESS = "10.0.2.2";
@@ -74,8 +71,9 @@ export class Emulator {
     const folder = resolve(options.folder);
     const firmware = options.firmware ?? firmwarePath(board.name, variant);
     await requireFirmware(firmware, board.name);
+    const paths = statePaths(folder);
     await mkdir(folder, { recursive: true });
-    if (await isListening(statePaths(folder).qmp)) {
+    if (await isListening(paths.qmp)) {
       throw new HedgeError(
         "usage",
         `A board runs from ${folder} already.`,
@@ -85,24 +83,30 @@ export class Emulator {
     const parts = new Parts();
     try {
       parts.time = await startTimeServer();
-      const area = await readArea(statePaths(folder).flash, board);
+      const area = await readArea(paths.flash, board);
       writeSeed(area, board.slots);
       if (options.device)
         writeConfig(area, board.slots, await emulatedConfig(board, folder, id, options.device, parts.time));
       await options.prepare?.(area);
-      await writeArea(statePaths(folder).flash, board, area);
+      await writeArea(paths.flash, board, area);
       const log = new BoardLog();
       parts.hub = await UartHub.start((bytes) => log.push(bytes));
-      parts.qemu = startQemu(board, { ...options, folder, firmware: resolve(firmware), uartPort: parts.hub.boardPort });
-      await parts.untilListening(statePaths(folder).qmp, board.emulator.qemu);
+      parts.qemu = new Qemu(board, {
+        folder,
+        firmware: resolve(firmware),
+        uartPort: parts.hub.boardPort,
+        network: NETWORK,
+        icount: options.icount,
+      });
+      await parts.qemu.untilListening(paths.qmp);
       const running: RunningBoard = {
         board: board.name,
         id,
         variant,
         pid: process.pid,
         uart: `tcp:127.0.0.1:${parts.hub.clientPort}`,
-        gdb: statePaths(folder).gdb,
-        qmp: statePaths(folder).qmp,
+        gdb: paths.gdb,
+        qmp: paths.qmp,
         sntp: parts.time.port,
       };
       await writeRunning(folder, running);
@@ -136,12 +140,12 @@ export class Emulator {
 
   /** Cuts its power. */
   async stop(): Promise<void> {
-    this.#parts.qemu?.child.kill("SIGKILL");
+    this.#parts.qemu!.kill();
     await this.ended;
   }
 
   async #end(): Promise<string> {
-    const complaint = await this.#parts.untilGone();
+    const complaint = await this.#parts.qemu!.ended;
     await this.#parts.close();
     await removeRunning(this.folder);
     return complaint;
@@ -186,101 +190,11 @@ class Parts {
   hub: UartHub | undefined;
   qemu: Qemu | undefined;
 
-  async untilListening(socket: string, program: string): Promise<void> {
-    const { qemu } = this;
-    while (!(await isListening(socket))) {
-      if (qemu!.gone) throw failure(program, await qemu!.complaint);
-      await sleep(LOOK);
-    }
-  }
-
-  untilGone(): Promise<string> {
-    return this.qemu!.complaint;
-  }
-
   async close(): Promise<void> {
-    this.qemu?.child.kill("SIGKILL");
+    this.qemu?.kill();
     this.hub?.close();
     await this.time?.close();
   }
-}
-
-interface Qemu {
-  readonly child: ChildProcess;
-  gone: boolean;
-  /** Resolves at its end. */
-  readonly complaint: Promise<string>;
-}
-
-interface QemuOptions extends EmulatorOptions {
-  readonly firmware: string;
-  readonly uartPort: number;
-}
-
-function startQemu(board: EmulatedBoard, options: QemuOptions): Qemu {
-  const program = [board.emulator.qemu, ...qemuArguments(board, options)];
-  // Whatever ends this process, QEMU does not outlive it.
-  const [first, ...rest] = process.platform === "linux" ? ["setpriv", "--pdeathsig", "KILL", ...program] : program;
-  // Paths of its files are relative, so that none is too long or holds a comma.
-  const child = spawn(first!, rest, { cwd: options.folder, stdio: ["ignore", "ignore", "pipe"] });
-  let text = "";
-  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
-    text = (text + piece).slice(-LONGEST_COMPLAINT);
-  });
-  const qemu: Qemu = {
-    child,
-    gone: false,
-    complaint: once(child, "close").then(
-      ([code]) => (code === NOT_FOUND ? MISSING : text.trim()),
-      (error: NodeJS.ErrnoException) => (error.code === "ENOENT" ? MISSING : error.message),
-    ),
-  };
-  void qemu.complaint.then(() => {
-    qemu.gone = true;
-  });
-  return qemu;
-}
-
-function qemuArguments(board: EmulatedBoard, { firmware, uartPort, icount }: QemuOptions): string[] {
-  const { machine, arguments: own, program, ethernet, flash } = board.emulator;
-  const backing =
-    flash.kind === "ram"
-      ? [
-          "-machine",
-          `${machine},memory-backend=flash`,
-          "-object",
-          `memory-backend-file,id=flash,mem-path=flash.bin,size=${flash.bytes},share=on`,
-        ]
-      : ["-machine", machine, "-drive", "if=pflash,unit=1,format=raw,file=flash.bin"];
-  const socket = (id: string, where: string): string[] => ["-chardev", `socket,id=${id},${where}`];
-  return [
-    ...backing,
-    ...own,
-    ...(program === "kernel"
-      ? ["-kernel", firmware]
-      : ["-device", `loader,file=${firmware.replaceAll(",", ",,")},cpu-num=0`]),
-    ...["-S", "-nodefaults", "-display", "none"],
-    ...socket("uart", `host=127.0.0.1,port=${uartPort},nodelay=on`),
-    ...["-serial", "chardev:uart"],
-    ...socket("qmp", "path=qmp.sock,server=on,wait=off"),
-    ...["-mon", "chardev=qmp,mode=control"],
-    ...socket("gdb", "path=gdb.sock,server=on,wait=off"),
-    ...["-gdb", "chardev:gdb"],
-    ...["-nic", ethernet === undefined ? "none" : `user,id=${NETWORK},model=${ethernet},ipv6=off`],
-    ...(icount ? ["-icount", "shift=0"] : []),
-  ];
-}
-
-const MISSING = "it is not installed";
-/** Exit code of who was to start a program that is not there. */
-const NOT_FOUND = 127;
-
-function failure(program: string, complaint: string): HedgeError {
-  const remedy =
-    complaint === MISSING
-      ? `Install it: apt-get install ${program.replace("riscv32", "misc")}.`
-      : "Look at what it says; hedge board run starts it with the board's file in src/boards.";
-  return new HedgeError("input", `${program} does not run: ${complaint || "it said nothing"}.`, remedy);
 }
 
 async function requireFirmware(path: string, board: string): Promise<void> {
