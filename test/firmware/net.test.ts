@@ -17,7 +17,7 @@ describe("network port", () => {
   beforeAll(async () => {
     folder = await netPrograms("net");
     net = join(folder, "net-test");
-  }, 240_000);
+  });
 
   it("connects, takes messages however they are cut, refuses nonsense, comes back, and says goodbye", async () => {
     const lines = await runProgram(net);
@@ -27,19 +27,19 @@ describe("network port", () => {
 
   it(`outlives ${STREAMS} hostile streams`, async () => {
     expect(await runProgram(net, ["fuzz", "0", String(STREAMS)])).toEqual([`ok ${STREAMS} hostile streams`]);
-  }, 60_000);
+  });
 
   it(`finds its way by DHCP, DNS and SNTP, and outlives ${STREAMS} neighbours that send broken frames`, async () => {
     const lines = await runProgram(join(folder, "frames-test"), ["0", String(STREAMS)]);
     expect(lines).toEqual(["ok gets an address, the time and to the broker", `ok ${STREAMS} hostile neighbours`]);
-  }, 60_000);
+  });
 
   it("needs each of lwIP's faults mended: with its MQTT client as it comes, the same tests fail", async () => {
     const original = await netPrograms("net-original", [`MQTT=${join(LWIP, "src/apps/mqtt/mqtt.c")}`]);
     const fails = ["takes split messages", "takes bursts", "takes long messages", "hangs up on nonsense"];
     for (const name of fails) await expect(runProgram(join(original, "net-test"), [name])).rejects.toThrow("not so");
     expect(await runProgram(join(original, "net-test"), ["connects"])).toEqual(["ok connects"]);
-  }, 240_000);
+  });
 
   it("is not built of a version of lwIP that the patches do not know", async () => {
     const folder = await mkdtemp(join(tmpdir(), "hedge-lwip-"));

@@ -37,7 +37,7 @@ beforeAll(async () => {
   other = await authority(folder, "other");
   server = await signedBy(ca, folder, "server", [BROKER]);
   client = await signedBy(ca, folder, "dev-1", ["extendedKeyUsage=clientAuth"]);
-}, 240_000);
+});
 
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
@@ -155,7 +155,7 @@ describe("a board with TLS", () => {
       await log.until(CONNECTED, unplugged);
       await again.close();
     });
-  }, 60_000);
+  });
 
   it("says goodbye before it restarts, so that its last will is not published", async () => {
     await scene({}, async (emulator, broker) => {
@@ -176,7 +176,7 @@ describe("a board with TLS", () => {
       await observer.endAsync();
       expect(heard).toEqual(["online", "offline", "online"]);
     });
-  }, 60_000);
+  });
 });
 
 describe("TLS on this machine", () => {
@@ -188,7 +188,7 @@ describe("TLS on this machine", () => {
     program = join(await netPrograms("net-tls", ["TLS=1"]), "tls-test");
     trusted = join(folder, "trusted.der");
     await writeFile(trusted, (await ca.der()).certificate);
-  }, 240_000);
+  });
 
   /** Runs the program against a broker with this certificate, and somebody who sends frames back. */
   async function run(of: Certificate, ...task: readonly string[]): Promise<string[]> {
@@ -210,7 +210,7 @@ describe("TLS on this machine", () => {
     const of = await signedBy(ca, folder, "named", [`subjectAltName=DNS:${NAME}`]);
     const lines = await run(of, "echo", "200");
     expect(lines).toEqual(["net: link up", `net: connected to ${NAME}`, "ok 200 frames there and back"]);
-  }, 60_000);
+  });
 
   it.each(["DNS:other.test", "DNS:broker.test.example", "IP:10.0.2.15"])("refuses one that is %s", async (name) => {
     const of = await signedBy(ca, folder, name.replace(":", "-"), [`subjectAltName=${name}`]);
@@ -220,5 +220,5 @@ describe("TLS on this machine", () => {
   it("outlives connections on which something is garbled", async () => {
     const of = await signedBy(ca, folder, "garbled", [`subjectAltName=DNS:${NAME}`]);
     expect(await run(of, "garble", "0", "25")).toEqual(["ok 25 garbled connections"]);
-  }, 60_000);
+  });
 });
