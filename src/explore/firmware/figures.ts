@@ -40,8 +40,11 @@ const COUNTED = 3;
 const POWER_CUT_RUNS = 2000;
 const POWER_CUT_SEED = 1;
 
-/** @throws HedgeErrors: usage when the firmware, mosquitto, QEMU or a compiler is missing; internal when builds of one plan disagree */
-export async function firmwareFigures(options: FirmwareBenchOptions): Promise<void> {
+/**
+ * @returns what does not hold: nothing, unless Hedge has a defect
+ * @throws HedgeErrors: usage when the firmware, mosquitto, QEMU or a compiler is missing; internal when builds of one plan disagree
+ */
+export async function firmwareFigures(options: FirmwareBenchOptions): Promise<string[]> {
   const { print, report } = options;
   const figure = (name: string, value: number | string, unit: string) => print(`figure ${name} ${value} ${unit}`);
   const folder = await mkdtemp(join(tmpdir(), "hedge-firmware-"));
@@ -82,6 +85,10 @@ export async function firmwareFigures(options: FirmwareBenchOptions): Promise<vo
 
     const differences = await countDifferences({ ...options, models });
     figure("fw.identical", differences === 0 ? 1 : 0, "bool");
+    return [
+      ...(cuts.bricks > 0 ? [`power cuts left ${cuts.bricks} devices without their model`] : []),
+      ...(differences > 0 ? [`boards and host differ ${differences} times`] : []),
+    ];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -13,7 +13,7 @@ if (!model) {
 const root = (path) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const progress = new Progress({ quiet: false, json: false });
 try {
-  await firmwareFigures({
+  const failed = await firmwareFigures({
     model,
     images: root("models/cifar10-test-500"),
     count: 100,
@@ -25,6 +25,8 @@ try {
     report: (what, done, total) => progress.update(what, done, total),
   });
   progress.end();
+  for (const what of failed) console.error(`failed: ${what}`);
+  if (failed.length > 0) process.exitCode = EXIT_CODES.check;
 } catch (error) {
   progress.end();
   if (!(error instanceof HedgeError)) throw error;
