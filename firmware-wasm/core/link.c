@@ -44,6 +44,7 @@ static struct {
     uint8_t host [HOST_BYTES];
     uint32_t length; /* of the content so far */
     uint32_t crc;
+    uint32_t begun_at; /* board_millis */
 } incoming;
 
 /** A frame on its way out: the bytes of channel, content and CRC in turn, in COBS blocks. */
@@ -227,7 +228,7 @@ static void content_comes (hedge_device * device, const uint8_t * bytes, uint32_
 {
     incoming.crc = hedge_crc32 (incoming.crc, bytes, length);
     if (incoming.to_device) hedge_device_frame_data (device, hedge_link_port (), bytes, length);
-    else if (incoming.length + length <= HOST_BYTES) memcpy (incoming.host + incoming.length, bytes, length);
+    else if (incoming.length < HOST_BYTES && length <= HOST_BYTES - incoming.length) memcpy (incoming.host + incoming.length, bytes, length);
     incoming.length += length;
 }
 
@@ -304,6 +305,7 @@ static void received (hedge_device * device, const uint8_t * bytes, uint32_t len
         {
             // A block of less than 254 bytes stands for a zero behind it, unless the frame ends there.
             if (incoming.code && incoming.code < 0xFF) decoded (device, & zero, 1);
+            if (! incoming.code) incoming.begun_at = board_millis ();
             incoming.code = * bytes++;
             incoming.left = (uint8_t) (incoming.code - 1);
             --length;
@@ -372,12 +374,9 @@ void hedge_link_poll (hedge_device * device)
         received (device, bytes, count);
     }
     if (link.hears_host && board_millis () - link.host_at >= SILENT_MS) link.hears_host = link.has_broker = false;
-    if (link.hears_anyone && board_millis () - link.heard_at >= SILENT_MS)
-    {
-        link.hears_anyone = false;
-        // What was being said will not be finished.
-        frame_ends (device);
-    }
+    if (link.hears_anyone && board_millis () - link.heard_at >= SILENT_MS) link.hears_anyone = false;
+    // Noise, or of a sender who is gone: it would keep a place of the device's queue.
+    if (incoming.code && board_millis () - incoming.begun_at >= SILENT_MS) frame_ends (device);
     if (! link.hears_host && board_millis () - link.hello_at >= HELLO_EVERY_MS) link.hello_due = true;
     if (link.hello_due) say_hello ();
     report ();

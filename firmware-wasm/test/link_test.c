@@ -230,6 +230,19 @@ static void forgets_a_frame_whose_sender_is_gone (void)
     CHECK_EQUAL (frames_ended, 1);
 }
 
+/** Noise looks like a frame now and then, also on a line where nobody ever spoke. */
+static void forgets_a_frame_of_nobody (void)
+{
+    start (& mqtt_config);
+    put_frame (HEDGE_FRAME_COMMAND, (const uint8_t *) "noise", 5);
+    in_bytes -= 3;
+    for (int i = 0; i < 6000; ++i, ++now) poll ();
+    CHECK (! is_ready ());
+    CHECK_EQUAL (frames_abandoned, 0);
+    poll ();
+    CHECK_EQUAL (frames_abandoned, 1);
+}
+
 static void drops_lines_of_the_log_and_refuses_frames_when_full (void)
 {
     static const uint8_t frame [400] = { 1 };
@@ -287,6 +300,7 @@ int main (void)
     TEST (leaves_a_network_of_its_own_alone);
     TEST (hears_an_operator_who_is_no_host);
     TEST (forgets_a_frame_whose_sender_is_gone);
+    TEST (forgets_a_frame_of_nobody);
     TEST (drops_lines_of_the_log_and_refuses_frames_when_full);
     TEST (lets_nothing_into_a_large_frame);
     return 0;

@@ -95,6 +95,6 @@ describe("the link", () => {
 
   it("keeps its promises about time, room and order", async () => {
     const lines = await runProgram(await unitProgram("link_test", SOURCES));
-    expect(lines).toHaveLength(7);
+    expect(lines).toHaveLength(8);
   });
 });
