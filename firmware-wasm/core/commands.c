@@ -68,7 +68,8 @@ static void run (hedge_device * device, hedge_port * from, const hedge_command *
         hedge_device_restart (device);
         break;
     case HEDGE_THRESHOLD:
-        device->threshold = command->number;
+        /* The module compares signed integers; no entropy is above all of them. */
+        device->threshold = command->number < INT32_MAX ? command->number : INT32_MAX;
         hedge_say_event (device, from, command->request, HEDGE_SLOT_OK, command->number, "threshold set");
         break;
     default:

@@ -376,6 +376,17 @@ static void the_threshold_can_be_set (void)
     CHECK_EQUAL (answer_to (& uart, 2).source, HEDGE_BY_EDGE);
 }
 
+/** Whatever fits the frame is a threshold; the module takes less. */
+static void the_highest_threshold_lets_every_sample_exit (void)
+{
+    start ();
+    ask (& uart, & (hedge_command) { .request = 1, .operation = HEDGE_THRESHOLD, .number = UINT32_MAX });
+    settle ();
+    ask_sample (& uart, 2, PROBE_FINE, 1, UNSURE);
+    settle ();
+    CHECK_EQUAL (answer_to (& uart, 2).source, HEDGE_BY_EDGE);
+}
+
 static void frames_from_two_ports_do_not_mix_and_torn_ones_vanish (void)
 {
     start ();
@@ -775,6 +786,7 @@ int main (int argc, char ** argv)
     TEST (a_sensor_may_hand_in_samples);
     TEST (edge_only_models_answer_every_sample);
     TEST (the_threshold_can_be_set);
+    TEST (the_highest_threshold_lets_every_sample_exit);
     TEST (frames_from_two_ports_do_not_mix_and_torn_ones_vanish);
     TEST (a_frame_touches_only_its_place);
     TEST (replies_wait_for_their_port);

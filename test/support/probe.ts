@@ -17,7 +17,7 @@ const PROBE = `(module
     (if (i32.eq (local.get $index) (i32.const 1)) (then
       (local.set $entropy (i32.shl (i32.load8_u (i32.const 2)) (i32.const 9)))
       (i32.store (i32.const 16) (i32.load8_u (i32.const 1)))
-      (i32.store (i32.const 20) (i32.lt_u (local.get $entropy) (i32.load (i32.const 8))))
+      (i32.store (i32.const 20) (i32.lt_s (local.get $entropy) (i32.load (i32.const 8))))
       (i32.store (i32.const 24) (local.get $entropy))
       (i32.store (i32.const 28) (i32.load8_u (i32.const 48)))
       (i32.store (i32.const 32) (i32.const 123))
