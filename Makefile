@@ -49,8 +49,9 @@ test: test-deps train-deps check build firmware ## Types, lint and every test; i
 
 RUNS ?= 3000
 .PHONY: nightly
-nightly: build ## Thousands of random networks and graphs, others every day (RUNS, HEDGE_SEED)
-	HEDGE_RUNS=$(RUNS) HEDGE_SEED=$${HEDGE_SEED:-$$(date +%Y%m%d)} npx vitest run test/random-networks.test.ts test/kernels/random-graphs.test.ts
+nightly: build firmware ## Thousands of random networks and graphs, and of slots, lives and frames of devices, others every day (RUNS, HEDGE_SEED)
+	HEDGE_RUNS=$(RUNS) HEDGE_SEED=$${HEDGE_SEED:-$$(date +%Y%m%d)} npx vitest run test/random-networks.test.ts test/kernels/random-graphs.test.ts \
+	  $(addprefix test/firmware/,slots.test.ts core-device.test.ts link.test.ts fuzz.test.ts)
 
 MODEL := models/resnet20-12e6c-2bit/model.onnx
 OUT := out/resnet20-12e6c-2bit
