@@ -29,6 +29,9 @@ export type Target =
 /** @throws HedgeError (usage) when nothing was named, or what was named cannot be written that way */
 export async function findTarget(named: Named): Promise<Target> {
   const { board: name, via } = named;
+  if (named.link !== undefined && named.device !== undefined) {
+    throw new HedgeError("usage", "A device is named twice.", "Give --link, or --device with --broker.");
+  }
   const folder = named.state ?? (name === undefined ? undefined : defaultFolder(name));
   const running = folder === undefined ? undefined : await readRunning(folder);
   const about = folder === undefined ? undefined : await readAbout(folder);
@@ -53,8 +56,13 @@ export async function findTarget(named: Named): Promise<Target> {
   const usual = named.device !== undefined ? "mqtt" : link !== undefined ? "uart" : emulated ? "file" : "probe";
   const target = ways[via ?? usual]();
   if (target) return target;
-  const wanted = via === undefined ? "Nothing says what is to be flashed, or how" : `--via ${via} takes ${NEEDS[via]}`;
-  throw new HedgeError("usage", `${wanted}.`, "Give --board, --link or --device: see hedge help flash.");
+  const sentence =
+    via !== undefined
+      ? `--via ${via} takes ${NEEDS[via]}.`
+      : name !== undefined
+        ? `${name} is not emulated, and its file names no tool that writes its flash.`
+        : "Nothing says what is to be flashed.";
+  throw new HedgeError("usage", sentence, "Give --board, --link or --device: see hedge help flash.");
 }
 
 const NEEDS: Record<Way, string> = {

@@ -8,6 +8,7 @@ import type { TalkingDevice } from "../boards/trial.ts";
 import type { Bundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
 import type { SlotImage } from "../slot/image.ts";
+import type { SigningKey } from "../slot/keys.ts";
 import type { Description } from "../wire/device-frames.ts";
 import { DEFAULT_BROKER, integer } from "./options.ts";
 import { type GlobalOptions, globalOptions, printResult } from "./output.ts";
@@ -53,6 +54,7 @@ export function register(program: Command): void {
     .action(async (path: string, options: FlashCommandOptions, command: Command) => {
       const globals = globalOptions(command);
       const target = await findTarget(options);
+      checkTrial(options, target);
       if (options.dryRun) return dryRun(globals, target);
       const result = await withProgress(globals, (progress) => flash(path, options, target, progress));
       printResult(globals, result, () => {
@@ -71,10 +73,11 @@ interface Result extends Flashed {
 }
 
 async function flash(path: string, options: FlashCommandOptions, target: Target, progress: Progress): Promise<Result> {
+  const model = await readModel(path, options, target);
   const talking = await talkTo(target, options.broker);
   try {
     const described = await talking?.remote.describe();
-    const image = await imageOf(path, options, target, described);
+    const image = await imageOf(model, options.counter, target, described);
     const onProgress = (done: number, total: number): void => progress.update("writing byte", done, total);
     const flashed = await write(target, talking, image, options, onProgress);
     const { name, digest, counter } = image.header;
@@ -99,20 +102,28 @@ async function talkTo(target: Target, broker: string): Promise<TalkingDevice | u
   );
 }
 
-/** An image that was signed before, or a bundle signed now, once it is known to fit. */
-async function imageOf(
-  path: string,
-  { key, counter }: FlashCommandOptions,
-  target: Target,
-  described: Description | undefined,
-): Promise<SlotImage> {
-  const { createImage, readImage } = await import("../slot/image.ts");
+/** Whether a model may stay on trial is said in one way of a board that runs, and in another of one that does not. */
+function checkTrial({ trial, confirm }: FlashCommandOptions, { way }: Target): void {
+  const isStopped = way === "file" || way === "probe";
+  if (isStopped ? confirm : !trial) return;
+  const [wrong, right] = isStopped ? ["--no-confirm", "--trial"] : ["--trial", "--no-confirm"];
+  throw new HedgeError("usage", `--via ${way} has no ${wrong}.`, `Take ${right}: see hedge help flash.`);
+}
+
+/** An image that was signed before, or a bundle and who is to sign it. */
+type Model =
+  | { readonly image: SlotImage; readonly bundle?: undefined }
+  | { readonly bundle: Bundle; readonly signer: SigningKey };
+
+async function readModel(path: string, { key, counter }: FlashCommandOptions, target: Target): Promise<Model> {
   const isFile = await stat(path).then(
     (facts) => facts.isFile(),
     () => false,
   );
   if (isFile) {
-    if (key === undefined && counter === undefined) return readImage(path);
+    if (key === undefined && counter === undefined) {
+      return { image: await (await import("../slot/image.ts")).readImage(path) };
+    }
     throw new HedgeError("usage", `${path} is signed already.`, "Give the bundle's folder, or no --key and --counter.");
   }
   const [{ readBundle }, { readSigningKey }, { developmentKey }, { statePaths }] = await Promise.all([
@@ -122,7 +133,6 @@ async function imageOf(
     import("../boards/state.ts"),
   ]);
   const bundle = await readBundle(path);
-  await refuseUnfit(bundle, target, described);
   if (key === undefined && target.folder === undefined) {
     throw new HedgeError(
       "usage",
@@ -131,8 +141,21 @@ async function imageOf(
     );
   }
   const signer = await (key === undefined ? developmentKey(statePaths(target.folder!).signer) : readSigningKey(key));
+  return { bundle, signer };
+}
+
+/** The image of a model, once it is known to fit. */
+async function imageOf(
+  model: Model,
+  counter: number | undefined,
+  target: Target,
+  described: Description | undefined,
+): Promise<SlotImage> {
+  if (model.bundle === undefined) return model.image;
+  await refuseUnfit(model.bundle, target, described);
+  const { createImage } = await import("../slot/image.ts");
   const next = Math.max(Math.floor(Date.now() / 1000), (described?.model?.counter ?? 0) + 1);
-  return createImage(bundle, signer, counter ?? next);
+  return createImage(model.bundle, model.signer, counter ?? next);
 }
 
 /** By the board's file; a device that runs says how much RAM its firmware truly has for models. */

@@ -96,6 +96,7 @@ describe("a stopped board", () => {
     try {
       expect(await runs(emulator)).toEqual(["tiny", 3, false]);
       expectRefusal(await flash("--via", "file"), EXIT_CODES.usage, /runs\.$/);
+      expectRefusal(await flash("--trial"), EXIT_CODES.usage, /^--via uart has no --trial\.$/);
     } finally {
       await emulator.stop();
     }
@@ -183,6 +184,22 @@ describe("a running board", () => {
       expect(outcome.err).toMatch(reason);
       expect(await runs(emulator)).toEqual(["tiny", 10, false]);
     });
+  });
+});
+
+describe("refused as it is written:", () => {
+  it.each([
+    ["nothing named", [], /^Nothing says what is to be flashed\.$/],
+    ["two devices named", ["--link", "tcp:127.0.0.1:1", "--device", "porch"], /named twice/],
+    ["a board that nothing writes", ["--board", "lm3s6965evb"], /is not emulated, and its file names no tool/],
+    ["a line without a key, before the line is opened", ["--link", "tcp:127.0.0.1:1"], /which key signs/],
+    [
+      "a stopped board's model left unconfirmed",
+      ["--board", BOARD, "--no-confirm"],
+      /^--via file has no --no-confirm\.$/,
+    ],
+  ])("%s", async (_, args, sentence) => {
+    expectRefusal(await hedge("flash", tiny, "--json", ...args), EXIT_CODES.usage, sentence);
   });
 });
 
