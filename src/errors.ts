@@ -10,9 +10,9 @@ export const EXIT_CODES = {
   internal: 1,
   /** Wrong arguments. */
   usage: 2,
-  /** A model, bundle, image or data file is missing, damaged or not supported. */
+  /** A model, bundle, key or other file is missing, damaged or not supported, or a device refuses it. */
   input: 3,
-  /** A broker or worker cannot be reached. */
+  /** A broker, worker or device cannot be reached. */
   network: 4,
   /** The command ran, but a check that it was asked to make failed. */
   check: 5,

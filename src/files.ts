@@ -67,10 +67,14 @@ export async function writeNamed(path: string, content: Uint8Array | string): Pr
   try {
     await writeFile(path, content);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === undefined) throw cause;
-    throw new HedgeError("input", `${path} cannot be written (${code}).`, "Name a file in a folder that exists.", {
-      cause,
-    });
+    throw unwritable(path, cause);
   }
+}
+
+/** What is to be thrown where the file system does not let a file or folder be written; other errors stay what they are. */
+export function unwritable(path: string, cause: unknown): unknown {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === undefined || cause instanceof HedgeError) return cause;
+  const remedy = "Name one in a folder that exists and that this user may write to.";
+  return new HedgeError("input", `${path} cannot be written (${code}).`, remedy, { cause });
 }

@@ -1,16 +1,25 @@
 /** A board in QEMU: its flash in a file, its UART and its time on the host's loopback, its Ethernet behind a NAT of QEMU's. */
-import { access, mkdir } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { HedgeError } from "../errors.ts";
 import type { DeviceConfigInput } from "../slot/device-config.ts";
+import { checkName } from "../wire/topics.ts";
 import { BoardLog } from "./board-log.ts";
 import { type EmulatedBoard, readArea, writeArea } from "./flash-file.ts";
 import { type DeviceSettings, developmentKey, deviceConfig, writeConfig, writeSeed } from "./provision.ts";
 import { Qemu } from "./qemu.ts";
 import { isListening, qmp, quit } from "./qmp.ts";
-import { type RunningBoard, readRunning, removeRunning, statePaths, type Variant, writeRunning } from "./state.ts";
+import {
+  makeFolder,
+  type RunningBoard,
+  readRunning,
+  removeRunning,
+  statePaths,
+  type Variant,
+  writeRunning,
+} from "./state.ts";
 import { startTimeServer, type TimeServer } from "./time-server.ts";
 import { UartHub } from "./uart-hub.ts";
 
@@ -64,22 +73,15 @@ export class Emulator {
 
   /**
    * Starts a board. It runs until `stop`, and through resets of its own.
-   * @throws HedgeError: input when its firmware is not built or QEMU is not installed, usage when it runs already
+   * @throws HedgeError as `checkStart`, and (input) when QEMU is not installed or the folder cannot be written
    */
   static async start(board: EmulatedBoard, options: EmulatorOptions): Promise<Emulator> {
+    await checkStart(board, options);
     const { id = board.name, variant = "plain" } = options;
     const folder = resolve(options.folder);
     const firmware = options.firmware ?? firmwarePath(board.name, variant);
-    await requireFirmware(firmware, board.name);
     const paths = statePaths(folder);
-    await mkdir(folder, { recursive: true });
-    if (await isListening(paths.qmp)) {
-      throw new HedgeError(
-        "usage",
-        `A board runs from ${folder} already.`,
-        "Stop it with hedge board stop, or give another --id.",
-      );
-    }
+    await makeFolder(folder);
     const parts = new Parts();
     try {
       parts.time = await startTimeServer();
@@ -149,6 +151,22 @@ export class Emulator {
     await this.#parts.close();
     await removeRunning(this.folder);
     return complaint;
+  }
+}
+
+/**
+ * Sees what keeps a board from being started, before anything is written.
+ * @throws HedgeError: input when its firmware is not built, usage when a board runs from the folder or no device can have that name
+ */
+export async function checkStart(
+  board: EmulatedBoard,
+  { folder, id = board.name, variant = "plain", firmware = firmwarePath(board.name, variant) }: EmulatorOptions,
+): Promise<void> {
+  checkName("device", id);
+  await requireFirmware(firmware, board.name);
+  if (await isListening(statePaths(folder).qmp)) {
+    const remedy = "Stop it with hedge board stop, or give another --id.";
+    throw new HedgeError("usage", `A board runs from ${folder} already.`, remedy);
   }
 }
 

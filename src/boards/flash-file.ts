@@ -1,7 +1,7 @@
 /** The file behind an emulated board's flash. It is only ever replaced as a whole, so that no write of ours leaves it torn. */
 import { open, rename, rm } from "node:fs/promises";
 import { HedgeError } from "../errors.ts";
-import { openFile, readStart } from "../files.ts";
+import { openFile, readStart, unwritable } from "../files.ts";
 import { areaBytes, type Board, type EmulatorSpec, type Slots } from "./boards.ts";
 
 /** A board that QEMU can show. */
@@ -37,7 +37,7 @@ export async function writeArea(path: string, board: EmulatedBoard, area: Uint8A
   await writeWhole(path, area, board.emulator.flash.bytes);
 }
 
-/** Writes a file so that it holds either what it held or all of the new content. @param bytes its size, where that is more than the content's */
+/** Writes a file so that it holds either what it held or all of the new content. @param bytes its size, where that is more than the content's @throws HedgeError (input) when it cannot */
 export async function writeWhole(path: string, content: Uint8Array | string, bytes?: number): Promise<void> {
   const draft = `${path}.new`;
   try {
@@ -51,8 +51,8 @@ export async function writeWhole(path: string, content: Uint8Array | string, byt
     }
     await rename(draft, path);
   } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
+    await rm(draft, { force: true }).catch(() => undefined);
+    throw unwritable(path, error);
   }
 }
 

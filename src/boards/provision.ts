@@ -1,12 +1,13 @@
 /** What a board's flash holds before its first model: whom it trusts and where it belongs, and random bytes that it stretches. */
 
 import { randomBytes } from "node:crypto";
-import { access, mkdir } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type DeviceConfig, type DeviceConfigInput, encodeConfig } from "../slot/device-config.ts";
 import { generateKey, readSigningKey, type SigningKey, writeKey } from "../slot/keys.ts";
 import { checkBroker } from "../wire/connection.ts";
 import type { Slots } from "./boards.ts";
+import { makeFolder } from "./state.ts";
 
 const SEED_BYTES = 32;
 const DEFAULT_BROKER = "mqtt://127.0.0.1:1883";
@@ -64,7 +65,7 @@ export async function developmentKey(path: string): Promise<SigningKey> {
     () => false,
   );
   if (!isThere) {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await writeKey(path, generateKey(), false);
   }
   return readSigningKey(path);

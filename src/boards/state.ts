@@ -1,8 +1,9 @@
 /** The folder in which an emulated board lives on: its flash and keys, and, while it runs, how to reach it. */
-import { readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { HedgeError } from "../errors.ts";
+import { unwritable } from "../files.ts";
 import { writeWhole } from "./flash-file.ts";
 import { isListening } from "./qmp.ts";
 
@@ -62,6 +63,15 @@ export function statePaths(folder: string): StatePaths {
 /** Where a board's state lies unless somebody says otherwise. */
 export function defaultFolder(name: string): string {
   return join(STATE, name);
+}
+
+/** @throws HedgeError (input) when there cannot be one */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    throw unwritable(folder, cause);
+  }
 }
 
 /** @returns how to reach the board that runs from this folder; undefined when none does */

@@ -1,10 +1,11 @@
 /** `hedge board`: boards in an emulator. */
 import { spawn } from "node:child_process";
-import { mkdir, open, readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { defaultFolder, VARIANTS, type Variant } from "../boards/state.ts";
-import { HedgeError } from "../errors.ts";
+import { type ErrorKind, EXIT_CODES, HedgeError } from "../errors.ts";
+import { unwritable } from "../files.ts";
 import { addDeviceOptions, type DeviceOptions, deviceSettings } from "./device-options.ts";
 import { type GlobalOptions, globalOptions, printResult } from "./output.ts";
 import { withProgress } from "./progress.ts";
@@ -25,6 +26,8 @@ interface RunOptions extends StateOption, DeviceOptions {
 const LOOK = 50;
 /** Of a log, what an error shows. */
 const LAST_BYTES = 2_000;
+/** How a command that failed says so to people. */
+const FAILURE = /^error: (.+)\n {2}(.+)$/m;
 
 export function register(program: Command): void {
   const board = program
@@ -59,8 +62,7 @@ function registerRun(board: Command): void {
   ).action(async (name: string, options: RunOptions, command: Command) => {
     const globals = globalOptions(command);
     const folder = options.state ?? defaultFolder(options.id ?? name);
-    if (options.detach) return detach(globals, folder);
-    const [{ Emulator }, { requireEmulated }, { findBoard }] = await Promise.all([
+    const [{ checkStart, Emulator }, { requireEmulated }, { findBoard }] = await Promise.all([
       import("../boards/emulator.ts"),
       import("../boards/flash-file.ts"),
       import("../boards/boards.ts"),
@@ -68,7 +70,12 @@ function registerRun(board: Command): void {
     const { variant, id, firmware, icount } = options;
     const found = requireEmulated(await findBoard(name));
     const device = await deviceSettings(options);
-    const emulator = await Emulator.start(found, { folder, id, variant, firmware, icount, device });
+    const settings = { folder, id, variant, firmware, icount, device };
+    if (options.detach) {
+      await checkStart(found, settings);
+      return detach(globals, folder);
+    }
+    const emulator = await Emulator.start(found, settings);
     const stopped = untilStopped();
     const { running } = emulator;
     printResult(
@@ -87,11 +94,14 @@ function registerRun(board: Command): void {
 
 /** The same command again as a process of its own; resolves once its board runs. */
 async function detach(globals: GlobalOptions, folder: string): Promise<void> {
-  const { readRunning, statePaths } = await import("../boards/state.ts");
-  await mkdir(folder, { recursive: true });
+  const { makeFolder, readRunning, statePaths } = await import("../boards/state.ts");
+  await makeFolder(folder);
   const { log } = statePaths(folder);
-  const output = await open(log, "w");
-  const args = process.argv.slice(1).filter((word) => word !== "--detach");
+  const output = await open(log, "w").catch((cause) => {
+    throw unwritable(log, cause);
+  });
+  // Its log is for people, whatever this command prints.
+  const args = process.argv.slice(1).filter((word) => word !== "--detach" && word !== "--json");
   const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", output.fd, output.fd] });
   await output.close();
   for (;;) {
@@ -101,12 +111,19 @@ async function detach(globals: GlobalOptions, folder: string): Promise<void> {
       child.unref();
       return printResult(globals, { running, folder, log }, () => `${id} runs: ${uart}, log in ${log}`);
     }
-    if (child.exitCode !== null) {
-      const said = (await readFile(log, "latin1")).slice(-LAST_BYTES).trim().replace(/\s+/g, " ");
-      throw new HedgeError("input", `The board did not start: ${said}`, "Start it without --detach to see more.");
-    }
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw failure(await readFile(log, "utf8"), child.exitCode);
     await sleep(LOOK);
   }
+}
+
+/** Of a board that did not start: what it said itself. */
+function failure(log: string, exitCode: number | null): HedgeError {
+  const kind = (Object.keys(EXIT_CODES) as ErrorKind[]).find((name) => EXIT_CODES[name] === exitCode);
+  const [, sentence, remedy] = FAILURE.exec(log) ?? [];
+  if (kind !== undefined && sentence !== undefined) return new HedgeError(kind, sentence, remedy!);
+  const said = log.slice(-LAST_BYTES).trim().replace(/\s+/g, " ");
+  return new HedgeError("input", `The board did not start: ${said || "it said nothing"}`, "Start it without --detach.");
 }
 
 function registerList(board: Command): void {
@@ -210,25 +227,34 @@ function registerConfigure(board: Command): void {
       "\nExample:\n  hedge board configure nrf52840-dk --id porch --transport uart --trust signer.pub.pem",
     )
     .action(async (name: string, options: ConfigureOptions, command: Command) => {
-      const [{ configureByProbe, configureCommands }, { findBoard }, { requireProbed }, { deviceConfig }] =
-        await Promise.all([
-          import("../boards/flashing.ts"),
-          import("../boards/boards.ts"),
-          import("../boards/probes.ts"),
-          import("../boards/provision.ts"),
-        ]);
+      const [
+        { configureByProbe, configureCommands },
+        { findBoard },
+        { requireProbed },
+        { deviceConfig },
+        { checkConfig },
+      ] = await Promise.all([
+        import("../boards/flashing.ts"),
+        import("../boards/boards.ts"),
+        import("../boards/probes.ts"),
+        import("../boards/provision.ts"),
+        import("../slot/device-config.ts"),
+      ]);
       const globals = globalOptions(command);
       const found = requireProbed(await findBoard(name));
-      if (options.dryRun) {
-        const commands = configureCommands(found);
-        return printResult(globals, commands, () => commands.join("\n"));
-      }
       if (!options.trust) {
         throw new HedgeError("usage", `Nothing says whose models ${name} takes.`, "Give --trust signer.pub.pem.");
       }
       const { id = name, time, transport = "mqtt" } = options;
       const settings = { ...(await deviceSettings(options)), transport };
-      const config = deviceConfig(id, settings, { timeServer: time, timePort: SNTP_PORT });
+      const config = checkConfig(
+        deviceConfig(id, settings, { timeServer: time, timePort: SNTP_PORT }),
+        `The configuration of ${name}`,
+      );
+      if (options.dryRun) {
+        const commands = configureCommands(found);
+        return printResult(globals, commands, () => commands.join("\n"));
+      }
       await withProgress(globals, async (progress) => {
         progress.update(`writing by ${found.probe.tool}`);
         await configureByProbe(found, config);

@@ -2,6 +2,13 @@
 import type { RunningBoard } from "../boards/state.ts";
 import type { Description } from "../wire/device-frames.ts";
 
+const STARTS: Record<Description["resetCause"], string> = {
+  powerOn: "power on or reset",
+  software: "it started itself again",
+  watchdog: "its watchdog ended a hang",
+  fault: "a fault",
+};
+
 export function descriptionText({ uart, variant }: RunningBoard, description: Description): string {
   const { device, board, firmware, model, uptimeSeconds, resetCause, counts, memory } = description;
   const { heapPeak, heapBytes, stackPeak, stackBytes, staticBytes, ramBytes } = memory;
@@ -13,7 +20,7 @@ export function descriptionText({ uart, variant }: RunningBoard, description: De
         ? `${model.name}, counter ${model.counter}, slot ${model.slot}${model.trial ? ", on trial" : ""}`
         : "none: hedge flash puts one there",
     ],
-    ["up", `${uptimeSeconds} s since ${resetCause}`],
+    ["up", `${uptimeSeconds} s, since ${STARTS[resetCause]}`],
     [
       "counts",
       Object.entries(counts)

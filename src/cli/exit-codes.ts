@@ -5,8 +5,8 @@ import { type ErrorKind, EXIT_CODES } from "../errors.ts";
 const MEANINGS: Record<ErrorKind, string> = {
   internal: "a defect in Hedge",
   usage: "wrong arguments",
-  input: "a model, bundle, image or data file is missing, damaged or not supported",
-  network: "a broker or worker cannot be reached",
+  input: "a model, bundle, key or other file is missing, damaged or not supported, or a device refuses it",
+  network: "a broker, worker or device cannot be reached",
   check: "the command ran, but a check that it was asked to make failed",
 };
 

@@ -42,7 +42,7 @@ const schema = z
     timeServer: host.default(""),
     timePort: port.default(123),
     /** Public keys whose models it takes: uncompressed points. */
-    signers: z.array(point).max(2).readonly(),
+    signers: z.array(point).max(2, "at most two can be trusted").readonly(),
     /** From the edge's answer to the cloud's. */
     deadlineMs: milliseconds.default(10_000),
     /** Pauses between offers of a sample. */
@@ -52,8 +52,11 @@ const schema = z
     confirmMs: milliseconds.default(60_000),
   })
   .refine(({ transport, broker }) => transport === "uart" || broker !== "", "over MQTT it needs a broker")
-  .refine(({ tls, ca }) => !tls || ca.length > 0, "with TLS it needs the certificate of an authority (ca)")
-  .refine(({ certificate, key }) => certificate.length > 0 === key.length > 0, "certificate and key go together")
+  .refine(({ tls, ca }) => !tls || ca.length > 0, "with TLS it needs the certificate of an authority (--ca)")
+  .refine(
+    ({ certificate, key }) => certificate.length > 0 === key.length > 0,
+    "a certificate and its key go together (--cert, --key)",
+  )
   .refine(({ retryFirstMs, retryLongestMs }) => retryFirstMs <= retryLongestMs, "retryFirstMs is above retryLongestMs");
 
 export type DeviceConfig = z.infer<typeof schema>;
@@ -65,7 +68,7 @@ const TRANSPORTS = ["uart", "mqtt"] as const satisfies readonly DeviceConfig["tr
 /** Field by field as the block holds them. */
 const ITEMS = 16;
 const codec = new Packr({ useRecords: false, copyBuffers: true });
-const REMEDY = "Give values as docs/firmware.md lists them.";
+const REMEDY = "Mend that value: hedge board run --help says what there is.";
 
 /** @throws HedgeError (input) naming the value that is not right */
 export function checkConfig(config: DeviceConfigInput, where: string): DeviceConfig {

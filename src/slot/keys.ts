@@ -5,7 +5,7 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { open, rm } from "node:fs/promises";
 import { HedgeError } from "../errors.ts";
-import { readCapped } from "../files.ts";
+import { readCapped, unwritable } from "../files.ts";
 
 /** An uncompressed point of P-256: 0x04, x, y. */
 export const POINT_BYTES = 65;
@@ -86,10 +86,7 @@ async function writePem(path: string, pem: string, flag: "w" | "wx", mode: numbe
         "Name another file, or replace the key with --force.",
         { cause },
       );
-    if (code === undefined) throw cause;
-    throw new HedgeError("input", `${path} cannot be written (${code}).`, "Name a file in a folder that exists.", {
-      cause,
-    });
+    throw unwritable(path, cause);
   }
 }
 

@@ -1,6 +1,7 @@
 /** `hedge board` as users run it: compiled, with real QEMU, and without. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,8 +49,10 @@ describe("a board in the background", () => {
         counts: { samples: 0 },
       });
       expect((await runCli(["board", "status", "porch", ...state])).stdout).toMatch(/^device +porch on mps2-an385/);
-      const again = await runCli([...run, ...state]);
-      expect([again.code, again.stderr]).toEqual([EXIT_CODES.usage, expect.stringContaining("runs from")]);
+      for (const detach of [[], ["--detach"]]) {
+        const again = await runCli([...run, ...state, ...detach]);
+        expect([again.code, again.stderr]).toEqual([EXIT_CODES.usage, expect.stringContaining("runs from")]);
+      }
       expect((await runCli(["board", "reset", "porch", ...state])).stdout).toBe("porch starts again\n");
       const { uptimeSeconds } = JSON.parse(
         (await runCli(["board", "status", "porch", ...state, "--json"])).stdout,
@@ -70,9 +73,16 @@ describe("a board in the background", () => {
     expect([stopped.code, stopped.stderr]).toEqual([EXIT_CODES.usage, expect.stringContaining("No board runs from")]);
   });
 
-  it("tells why it did not start", async () => {
-    const { code, stderr } = await runCli(["board", "run", BOARD, "--firmware", "none.elf", ...state, "--detach"]);
-    expect([code, stderr]).toEqual([EXIT_CODES.input, expect.stringMatching(/There is no firmware .* none\.elf/)]);
+  it.each([
+    ["before it is started, leaving nothing behind", ["--firmware", "none.elf"], "There is no firmware for", false],
+    ["when it ends by itself", ["--firmware", FIRMWARE, "-b", "mqtts://x"], "with TLS it needs", true],
+  ])("tells what is wrong %s", async (_, args, sentence, isMade) => {
+    const at = join(parent, "never");
+    const { code, stderr } = await runCli(["board", "run", BOARD, ...args, "--state", at, "--detach", "--json"]);
+    const { error } = JSON.parse(stderr);
+    expect([code, error.kind, error.message]).toEqual([EXIT_CODES.input, "input", expect.stringContaining(sentence)]);
+    expect(error.remedy).not.toBe("");
+    expect(existsSync(at)).toBe(isMade);
   });
 });
 
@@ -143,6 +153,12 @@ describe("refused:", () => {
   it.each([
     ["a board that nobody emulates", ["nrf52840-dk"], EXIT_CODES.usage, "nrf52840-dk is not emulated."],
     ["a board that nobody knows", ["uno"], EXIT_CODES.usage, 'No board is called "uno".'],
+    [
+      "a name that no device can have",
+      [BOARD, "--firmware", FIRMWARE, "--id", "../porch"],
+      EXIT_CODES.usage,
+      "cannot name",
+    ],
     ["a broker that is none", [BOARD, "--firmware", FIRMWARE, "-b", "here"], EXIT_CODES.usage, "is not the address"],
     [
       "TLS without an authority",
@@ -159,6 +175,11 @@ describe("refused:", () => {
   ])("%s", async (_, args, code, sentence) => {
     const outcome = await runCli(["board", "run", ...args, "--state", join(parent, "refused")]);
     expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringContaining(sentence)]);
+  });
+
+  it.each([[[]], [["--detach"]]])("a state folder that cannot be one (%s)", async (detach) => {
+    const { code, stderr } = await runCli([...run, "--state", "package.json/board", ...detach]);
+    expect([code, stderr]).toEqual([EXIT_CODES.input, expect.stringContaining("cannot be written (ENOTDIR)")]);
   });
 
   it("a board where there is no QEMU: it says what to install", async () => {
