@@ -156,14 +156,27 @@ export class Emulator {
 
 /**
  * Sees what keeps a board from being started, before anything is written.
- * @throws HedgeError: input when its firmware is not built, usage when a board runs from the folder or no device can have that name
+ * @throws HedgeError: input when its firmware is not built, usage when a board runs from the folder, no device can have that name, or the firmware
+ * does not speak as it is told to
  */
 export async function checkStart(
   board: EmulatedBoard,
-  { folder, id = board.name, variant = "plain", firmware = firmwarePath(board.name, variant) }: EmulatorOptions,
+  { folder, id = board.name, variant = "plain", firmware, device }: EmulatorOptions,
 ): Promise<void> {
   checkName("device", id);
-  await requireFirmware(firmware, board.name);
+  if (
+    firmware === undefined &&
+    variant !== "tls" &&
+    device?.broker?.startsWith("mqtts:") &&
+    device.transport !== "uart"
+  ) {
+    throw new HedgeError(
+      "usage",
+      `The ${variant} firmware speaks no TLS.`,
+      "Take --variant tls, or a broker at mqtt://.",
+    );
+  }
+  await requireFirmware(firmware ?? firmwarePath(board.name, variant), board.name);
   if (await isListening(statePaths(folder).qmp)) {
     const remedy = "Stop it with hedge board stop, or give another --id.";
     throw new HedgeError("usage", `A board runs from ${folder} already.`, remedy);

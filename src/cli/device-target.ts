@@ -5,12 +5,14 @@ import type { RemoteTarget } from "../remote/target.ts";
 export interface NamedDevice {
   readonly link?: string | undefined;
   readonly board?: string | undefined;
+  /** State folder of the board; by default that of its name. */
+  readonly state?: string | undefined;
   readonly device?: string | undefined;
   readonly broker: string;
 }
 
 /** @throws HedgeError (usage) for none and for more than one, and for a board that does not run */
-export async function deviceTarget({ link, board, device, broker }: NamedDevice): Promise<RemoteTarget> {
+export async function deviceTarget({ link, board, state, device, broker }: NamedDevice): Promise<RemoteTarget> {
   const ways = [link, board, device].filter((way) => way !== undefined);
   if (ways.length !== 1) {
     throw new HedgeError(
@@ -23,5 +25,5 @@ export async function deviceTarget({ link, board, device, broker }: NamedDevice)
   if (link !== undefined) return { link };
   const { defaultFolder } = await import("../boards/state.ts");
   const { requireRunning } = await import("../boards/emulator.ts");
-  return { link: (await requireRunning(defaultFolder(board!))).uart };
+  return { link: (await requireRunning(state ?? defaultFolder(board!))).uart };
 }

@@ -48,7 +48,7 @@ export function register(program: Command): void {
     .option("-k, --key <file>", "the private key that signs (default: an emulated board's own)")
     .option("-c, --counter <number>", "(default: seconds since 1970, or above the device's)", integer(1, 0xffffffff))
     .option("--trial", "of a stopped board: have the model tried at the next start, instead of marking it confirmed")
-    .option("--no-confirm", "of a running device: leave the model on trial, for somebody else to confirm in time")
+    .option("--no-confirm", "of a running device: leave the model on trial, to be confirmed in time by hedge trial")
     .option("--dry-run", "show the command lines of a real board's tool, and run none")
     .addHelpText("after", "\nExample:\n  hedge board run mps2-an386 --detach && hedge flash out/ --board mps2-an386")
     .action(async (path: string, options: FlashCommandOptions, command: Command) => {

@@ -8,6 +8,7 @@ import { untilStopped } from "./signals.ts";
 
 interface MonitorOptions {
   readonly board?: string;
+  readonly state?: string;
   readonly broker: string;
   readonly device?: string;
 }
@@ -22,6 +23,7 @@ export function register(program: Command): void {
     )
     .argument("[link]", "address of the link")
     .addOption(new Option("--board <name>", "a board that hedge board run started, by its id").conflicts("device"))
+    .option("--state <folder>", "its state folder (default: .hedge/NAME)")
     .option("-b, --broker <url>", "the MQTT broker", DEFAULT_BROKER)
     .option("-d, --device <id>", "the device's name at the broker")
     .addHelpText(

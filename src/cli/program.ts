@@ -21,6 +21,7 @@ import { register as keys } from "./keys.ts";
 import { register as monitor } from "./monitor.ts";
 import { register as run } from "./run.ts";
 import { register as sign } from "./sign.ts";
+import { register as trial } from "./trial.ts";
 import { register as worker } from "./worker.ts";
 import { register as zoo } from "./zoo.ts";
 
@@ -43,6 +44,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   data,
   zoo,
   flash,
+  trial,
   board,
   boards,
   exitCodes,

@@ -14,6 +14,7 @@ interface RunOptions {
   readonly edgeOnly?: boolean;
   readonly link?: string;
   readonly board?: string;
+  readonly state?: string;
   readonly device?: string;
 }
 
@@ -37,6 +38,7 @@ export function register(program: Command): void {
     .addOption(new Option("-b, --broker <url>", "offload over this MQTT broker").conflicts("edgeOnly"))
     .option("--edge-only", "take the exit's answer, sure or not")
     .addOption(onDevice("--board <name>", "a board that hedge board run started, by its id").conflicts("broker"))
+    .option("--state <folder>", "state folder of that board (default: .hedge/NAME)")
     .addOption(
       onDevice("--link <address>", "a device on a line: serial:/dev/ttyACM0, tcp:host:port or unix:path").conflicts(
         "broker",

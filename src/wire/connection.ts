@@ -96,6 +96,9 @@ function sendAtOnce(client: MqttClient): void {
   if (client.stream instanceof Socket) client.stream.setNoDelay(true);
 }
 
+/** Codes of Node's errors about a certificate that is shown to it. */
+const CERTIFICATE_ERROR = /CERT|SIGNATURE/;
+
 /** mqtt.js gives the code of a CONNACK as a number, that of a socket's error as a text. */
 function refusal(broker: string, version: 4 | 5, cause: Error & { code?: string | number }): HedgeError {
   const why = cause.message || cause.code;
@@ -103,6 +106,12 @@ function refusal(broker: string, version: 4 | 5, cause: Error & { code?: string 
     const hint = version === 5 ? " It may not speak MQTT 5: mosquitto does." : "";
     const sentence = `The MQTT broker at ${broker} refuses the connection: ${why}.`;
     return new HedgeError("network", sentence, `Allow this client on the broker.${hint}`, { cause });
+  }
+  if (cause.code !== undefined && CERTIFICATE_ERROR.test(cause.code)) {
+    const sentence = `The MQTT broker at ${broker} shows a certificate that is not trusted: ${why}.`;
+    const remedy =
+      "Trust its authority: NODE_EXTRA_CA_CERTS=ca.pem hedge ..., and reach it by a name in its certificate.";
+    return new HedgeError("network", sentence, remedy, { cause });
   }
   return new HedgeError(
     "network",

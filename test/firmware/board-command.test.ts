@@ -144,6 +144,12 @@ it("a board speaks TLS with the certificates and the key that files hold", async
     }
     child.kill("SIGTERM");
     expect(await ended).toEqual([0, null]);
+    // Nobody told this machine whom the broker's certificate is of.
+    const { code, stderr } = await runCli(["monitor", "--device", BOARD, "--broker", url]);
+    expect([code, stderr]).toEqual([
+      EXIT_CODES.network,
+      expect.stringMatching(/is not trusted: .*\n.*NODE_EXTRA_CA_CERTS/),
+    ]);
   } finally {
     await broker.close();
   }
@@ -160,6 +166,7 @@ describe("refused:", () => {
       "cannot name",
     ],
     ["a broker that is none", [BOARD, "--firmware", FIRMWARE, "-b", "here"], EXIT_CODES.usage, "is not the address"],
+    ["TLS by firmware without it", [BOARD, "-b", "mqtts://x"], EXIT_CODES.usage, "The plain firmware speaks no TLS."],
     [
       "TLS without an authority",
       [BOARD, "--firmware", FIRMWARE, "-b", "mqtts://x"],

@@ -167,6 +167,23 @@ describe("a running board", () => {
     });
   });
 
+  it("leaves a model on trial to hedge trial, which confirms it or gives it up", async () => {
+    await withBoard(async (emulator, flash) => {
+      const trial = (verdict: string) =>
+        hedge("trial", verdict, "--board", BOARD, "--state", emulator.folder, "--json");
+      expect((await flash(tiny, "--counter", "11", "--no-confirm")).code).toBe(0);
+      const { code, out } = await trial("confirm");
+      expect([code, JSON.parse(out)]).toMatchObject([0, { device: emulator.running.id, model: "tiny", counter: 11 }]);
+      expect(await runs(emulator)).toEqual(["tiny", 11, false]);
+      expect((await flash(tiny, "--counter", "12", "--no-confirm")).code).toBe(0);
+      const starts = emulator.log.lines.length;
+      expect((await trial("revert")).code).toBe(0);
+      await emulator.log.until(/^started /, starts);
+      expect(await runs(emulator)).toEqual(["tiny", 11, false]);
+      expectRefusal(await trial("confirm"), EXIT_CODES.input, /has no model on trial/);
+    });
+  });
+
   it.each([
     ["traps", "uart", "(unreachable)", /trapped/],
     ["traps", "mqtt", "(unreachable)", /trapped/],
