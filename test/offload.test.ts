@@ -3,7 +3,6 @@
  * by the command line and killed with SIGKILL.
  */
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +12,7 @@ import { writeBundle } from "../src/bundle/write.ts";
 import { type Answer, DeviceClient } from "../src/device/client.ts";
 import { openEngine } from "../src/engine/open.ts";
 import { BROKERS } from "./support/brokers.ts";
-import { buildCli, startCli } from "./support/built.ts";
+import { buildCli, cutOff, startCli } from "./support/built.ts";
 import { tinyCloudLabel, tinyHybrid, unsureSample } from "./support/tiny-cloud.ts";
 
 const COUNT = 200;
@@ -35,16 +34,8 @@ async function bundleFolder(): Promise<{ bundle: Bundle; folder: string }> {
 
 async function startWorkerProcess(folder: string, broker: string, args: readonly string[]): Promise<ChildProcess> {
   const { child } = await startCli(["worker", folder, "--broker", broker, "--threads", "1", "--quiet", ...args]);
-  cleanups.push(() => kill(child));
+  cleanups.push(() => cutOff(child));
   return child;
-}
-
-/** As a power cut does: nothing is said to the broker, nothing is finished. */
-async function kill(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, "exit");
-  child.kill("SIGKILL");
-  await exited;
 }
 
 async function connectDevice(bundle: Bundle, broker: string): Promise<DeviceClient> {
@@ -87,7 +78,7 @@ describe.each([
     const killed: number[] = [];
     const answers = await feed(device, {
       50: async () => {
-        await kill(first);
+        await cutOff(first);
         killed.push(device.counts.answered);
         await startWorkerProcess(folder, broker.url, args);
       },

@@ -21,7 +21,7 @@ export interface DeviceSettings
 }
 
 /** @param loopback what the device calls this machine, if it is one that this machine emulates */
-export function brokerConfig(url: string, loopback?: string): Pick<DeviceConfig, "broker" | "brokerPort" | "tls"> {
+function brokerConfig(url: string, loopback?: string): Pick<DeviceConfig, "broker" | "brokerPort" | "tls"> {
   checkBroker(url);
   const { protocol, hostname, port } = new URL(url);
   const broker = hostname.replace(/^\[|\]$/g, "");

@@ -6,7 +6,6 @@ import { HedgeError } from "../errors.ts";
 export const HEADER_BYTES = 256;
 /** What the signature covers. */
 export const SIGNED_BYTES = 192;
-export const SIGNATURE_BYTES = 64;
 export const NAME_BYTES = 32;
 const FORMAT = 1;
 const MAGIC = "HDGS";
@@ -14,10 +13,10 @@ const HYBRID = 1;
 const UINT32 = 0xffffffff;
 
 /** Weights lie behind the module from the next multiple of it. */
-export const WEIGHTS_ALIGNMENT = 8;
+const WEIGHTS_ALIGNMENT = 8;
 /** Limits that every device has, beside those of its flash and RAM. */
-export const MAX_STEPS = 65535;
-export const MAX_CLASSES = 1000;
+const MAX_STEPS = 65535;
+const MAX_CLASSES = 1000;
 
 /** Words of the header from offset 16 on, and the least and the greatest value of each. */
 const WORDS = {

@@ -3,7 +3,6 @@
  * recovers by itself, and its counts add up.
  */
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type ExpectedRun, expectRun } from "../../src/explore/firmware/expected.ts";
 import { type Fault, type Recovery, survive, unaccounted, WAITING } from "../../src/explore/firmware/faults.ts";
@@ -15,7 +14,7 @@ import { RemoteDevice } from "../../src/remote/remote-device.ts";
 import { type Answer, decodeAnswer, encodeCommand } from "../../src/wire/device-frames.ts";
 import { FRAME_TYPES } from "../../src/wire/fields.ts";
 import { buildBoards } from "../support/board-firmware.ts";
-import { buildCli, startCli } from "../support/built.ts";
+import { buildCli, cutOff, startCli } from "../support/built.ts";
 import { tinyHybrid, unsureSample } from "../support/tiny-cloud.ts";
 
 const BOARD = "mps2-an386";
@@ -77,21 +76,14 @@ describe("over a UART", () => {
   /** As a process: the field's gateways are, and end without a word. */
   async function startGateway({ lab, broker }: Field): Promise<ChildProcess> {
     const { child } = await startCli(["gateway", lab.emulator.uart, "--broker", broker, "--json"]);
-    cleanups.push(() => kill(child));
+    cleanups.push(() => cutOff(child));
     return child;
-  }
-
-  async function kill(child: ChildProcess): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    child.kill("SIGKILL");
-    await exited;
   }
 
   it("samples that come while the gateway is gone are answered behind", async () => {
     const field = await open({ board: "riscv-virt", transport: "uart", gateway: false });
     const first = await startGateway(field);
-    const fault: Fault = { strike: () => kill(first), mend: () => startGateway(field) };
+    const fault: Fault = { strike: () => cutOff(first), mend: () => startGateway(field) };
     expectRecovered(await survive(field.lab, run, fault));
   });
 });

@@ -1,5 +1,6 @@
 /** The command line as users run it: compiled. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -78,4 +79,12 @@ export async function startCli(args: readonly string[]): Promise<{ child: ChildP
     child.once("close", (code) => reject(new Error(`hedge ${args[0]} ended with ${code}: ${errors}`)));
   });
   return { child, line };
+}
+
+/** Ends a process as a power cut does: it says nothing, and finishes nothing. */
+export async function cutOff(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
 }
