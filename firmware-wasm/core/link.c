@@ -205,7 +205,7 @@ static void report (void)
     link.report_at = board_millis ();
     const unsigned dropped = link.dropped, lost = link.lost_lines;
     link.dropped = link.lost_lines = 0;
-    hedge_log ("link: %u damaged frames dropped, %u lines of the log lost", dropped, lost);
+    hedge_log ("link: %u damaged or unknown frames dropped, %u lines of the log lost", dropped, lost);
 }
 
 /* In. */
@@ -238,10 +238,10 @@ static void channel_comes (hedge_device * device, uint8_t channel)
     incoming.channel = channel;
     incoming.crc = hedge_crc32 (0, & channel, 1);
     if (channel == HEDGE_LINK_HOST) return;
-    if (channel >= HEDGE_LINK_LOG) ++link.dropped;
     incoming.to_device = channel < HEDGE_LINK_LOG
         && hedge_device_frame_begin (device, hedge_link_port (), (hedge_frame_type) channel, HEDGE_LENGTH_UNKNOWN);
     incoming.skip = ! incoming.to_device;
+    link.dropped += incoming.skip;
 }
 
 /** Decoded bytes. The last four are kept back: they may be the CRC. */
