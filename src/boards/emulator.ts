@@ -183,8 +183,10 @@ export async function checkStart(
   }
 }
 
+/** As the reset button: the board runs afterwards, also one that a debugger halted and left. */
 export async function resetBoard({ qmp: socket }: RunningBoard): Promise<void> {
   await qmp(socket, "system_reset");
+  await qmp(socket, "cont");
 }
 
 /** Ends the board that runs from a state folder, whoever started it; resolves once it is gone. */

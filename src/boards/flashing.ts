@@ -8,12 +8,11 @@ import type { UpdateProgress } from "../remote/remote-device.ts";
 import type { DeviceConfigInput } from "../slot/device-config.ts";
 import type { SlotImage } from "../slot/image.ts";
 import { areaBytes } from "./boards.ts";
-import { resetBoard } from "./emulator.ts";
 import { type EmulatedBoard, readArea, writeArea } from "./flash-file.ts";
 import { GdbClient } from "./gdb.ts";
 import { commandText, type ProbedBoard, readCommand, runTool, writeCommand } from "./probes.ts";
 import { writeConfig, writeSeed } from "./provision.ts";
-import { isListening } from "./qmp.ts";
+import { isListening, qmp } from "./qmp.ts";
 import { checkAgainst, type SlotNumber, slotBytes, targetSlot } from "./slot-area.ts";
 import { type RunningBoard, statePaths } from "./state.ts";
 import type { TalkingDevice } from "./trial.ts";
@@ -34,15 +33,15 @@ export async function flashFile(
   image: SlotImage,
   confirm: boolean,
 ): Promise<Flashed> {
-  const { flash, qmp } = statePaths(folder);
-  if (await isListening(qmp)) {
+  const paths = statePaths(folder);
+  if (await isListening(paths.qmp)) {
     throw new HedgeError("usage", `The board of ${folder} runs.`, "Stop it, or take --via uart or --via gdb.");
   }
-  const area = await readArea(flash, board);
+  const area = await readArea(paths.flash, board);
   checkAgainst(area, board, image);
   const slot = targetSlot(area, board.slots);
   area.set(slotBytes(image, board.slots, confirm), board.slots.offsets[slot]);
-  await writeArea(flash, board, area);
+  await writeArea(paths.flash, board, area);
   return { slot, state: confirm ? "confirmed" : "trial" };
 }
 
@@ -86,8 +85,8 @@ async function writeByGdb(
     checkAgainst(area, board, image);
     const slot = targetSlot(area, slots);
     await writeSlot(client, address + slots.offsets[slot], slotBytes(image, slots, false), onProgress);
-    // Before the board goes on: what ran knew nothing of the new model.
-    await resetBoard(running);
+    // Before the board goes on, by `detach`: what ran knew nothing of the new model.
+    await qmp(running.qmp, "system_reset");
   } finally {
     await client.detach();
   }

@@ -18,12 +18,21 @@ const PATIENCE = 30_000;
 export class GdbClient {
   readonly #socket: Socket;
   readonly #answers: AsyncIterator<string>;
+  #isLeaving = false;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
     this.#answers = packets(socket);
     socket.setTimeout(PATIENCE, () => socket.destroy());
+    process.once("SIGINT", this.#leave).once("SIGTERM", this.#leave);
   }
+
+  /** Who is told to end first lets the board go on, which would stay halted otherwise; then the signal does what it does by default. */
+  readonly #leave = (signal: NodeJS.Signals): void => {
+    this.#isLeaving = true;
+    process.off("SIGINT", this.#leave).off("SIGTERM", this.#leave);
+    this.#socket.end(packed("D"), () => process.kill(process.pid, signal));
+  };
 
   /** Connects and halts the board. Addresses are physical ones from then on: no protection unit is in the way. */
   static async connect(path: string): Promise<GdbClient> {
@@ -68,6 +77,7 @@ export class GdbClient {
   }
 
   close(): void {
+    process.off("SIGINT", this.#leave).off("SIGTERM", this.#leave);
     this.#socket.destroy();
   }
 
@@ -76,7 +86,9 @@ export class GdbClient {
   }
 
   async #ask(packet: string): Promise<string> {
-    this.#socket.write(`$${packet}#${checksum(packet)}`);
+    // Another packet would halt the board again.
+    if (this.#isLeaving) return new Promise(() => undefined);
+    this.#socket.write(packed(packet));
     const { value, done } = await this.#answers.next();
     if (done)
       throw new HedgeError("network", "The gdb stub closed the connection.", "Stop the board and start it again.");
@@ -105,6 +117,10 @@ async function* packets(socket: Socket): AsyncGenerator<string, undefined> {
     if (error instanceof HedgeError) throw error;
   }
   return undefined;
+}
+
+function packed(packet: string): string {
+  return `$${packet}#${checksum(packet)}`;
 }
 
 function checksum(packet: string): string {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findBoard } from "../../src/boards/boards.ts";
 import { Emulator } from "../../src/boards/emulator.ts";
 import { type EmulatedBoard, readArea, requireEmulated } from "../../src/boards/flash-file.ts";
+import { GdbClient } from "../../src/boards/gdb.ts";
 import { developmentKey } from "../../src/boards/provision.ts";
 import { modelsIn } from "../../src/boards/slot-area.ts";
 import { statePaths } from "../../src/boards/state.ts";
@@ -163,6 +164,14 @@ describe("a running board", () => {
       expect(await runs(emulator)).toEqual(["tiny", 11, true]);
       await emulator.reset();
       await emulator.log.until(/given up/);
+      expect(await runs(emulator)).toEqual(["tiny", 10, false]);
+    });
+  });
+
+  it("runs again after a reset when a debugger halted it and went away", async () => {
+    await withBoard(async (emulator) => {
+      (await GdbClient.connect(emulator.running.gdb)).close();
+      await emulator.reset();
       expect(await runs(emulator)).toEqual(["tiny", 10, false]);
     });
   });
