@@ -181,5 +181,8 @@ bool hedge_device_poll (hedge_device * device)
     end_expired (device);
     const bool said = hedge_say_next (device);
     if (device->restarts) return said;
-    return send_offer (device) || hedge_commands_run_next (device) || hedge_engine_poll (device) || said;
+    const bool served = send_offer (device) || hedge_commands_run_next (device);
+    if (device->restarts) return true;
+    /* The model has its turn all the same: neither a flood of commands nor one of offers keeps it waiting. */
+    return hedge_engine_poll (device) || served || said;
 }

@@ -1,6 +1,6 @@
 /**
  * The device: takes samples, runs the model's steps, answers what it is sure of, and offers the rest to the cloud until a result or the
- * deadline comes. No heap: all state lies in one hedge_device. Nothing blocks: `hedge_device_poll` does one bounded piece of work.
+ * deadline comes. No heap: all state lies in one hedge_device. Nothing blocks: `hedge_device_poll` does a bounded piece of work.
  * What it does depends on board_millis, board_micros and what it is told alone.
  */
 #ifndef HEDGE_DEVICE_H
@@ -83,7 +83,7 @@ void hedge_device_connected (hedge_device * device);
 /** The time of day, from SNTP or the link; what is no date is ignored. Without it nothing is offered, for offers carry deadlines. */
 void hedge_device_set_time (hedge_device * device, uint64_t epoch_ms);
 
-/** One bounded piece of work: a step of the model, a command, an offer. True when there is more to do at once. */
+/** A bounded piece of work: at most one command or offer, and one step of the model. True when there is more to do at once. */
 bool hedge_device_poll (hedge_device * device);
 /** Whether the device asks to be started again (an update, a trial given up, a command), and has said so to the other side, if that is there. */
 bool hedge_device_wants_restart (const hedge_device * device);

@@ -36,6 +36,9 @@ struct altcp_tls_config {
     uint32_t at;
 };
 
+/** One, for ever. */
+static struct altcp_tls_config the_config;
+
 static struct {
     struct altcp_pcb * conn; /* NULL when there is no connection */
     struct altcp_tls_config * config;
@@ -77,7 +80,7 @@ static int verify (void * context, mbedtls_x509_crt * certificate, int depth, ui
     const struct altcp_tls_config * config = context;
     if (config->seconds > 0)
     {
-        const int64_t now = (int64_t) config->seconds + (board_millis () - config->at) / 1000;
+        const int64_t now = (int64_t) config->seconds;
         if (now < seconds_of (& certificate->valid_from)) * io_flags |= MBEDTLS_X509_BADCERT_FUTURE;
         if (now > seconds_of (& certificate->valid_to)) * io_flags |= MBEDTLS_X509_BADCERT_EXPIRED;
     }
@@ -182,8 +185,17 @@ static bool flush (void)
     return result == 0;
 }
 
+/** Moves the noted time on, so that it outlasts the wrapping around of board_millis. */
+static void advance_clock (struct altcp_tls_config * config)
+{
+    const uint32_t seconds = (board_millis () - config->at) / 1000;
+    config->at += seconds * 1000;
+    if (config->seconds > 0) config->seconds += seconds;
+}
+
 void hedge_tls_poll (void)
 {
+    advance_clock (& the_config);
     if (session.conn && session.ended) altcp_abort (session.conn);
     else if (! session.done) advance ();
 }
@@ -351,9 +363,7 @@ struct altcp_pcb * altcp_tls_wrap (struct altcp_tls_config * config, struct altc
     return conn;
 }
 
-/* The configuration: one, for ever. */
-
-static struct altcp_tls_config the_config;
+/* The configuration. */
 
 static int random_bytes (void * context, unsigned char * o_bytes, size_t length)
 {

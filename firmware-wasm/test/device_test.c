@@ -387,6 +387,19 @@ static void the_highest_threshold_lets_every_sample_exit (void)
     CHECK_EQUAL (answer_to (& uart, 2).source, HEDGE_BY_EDGE);
 }
 
+static void a_flood_of_commands_does_not_keep_the_model_waiting (void)
+{
+    start ();
+    ask_sample (& uart, 1, PROBE_FINE, 1, SURE);
+    /* As many questions as the device has turns: the steps come in between. */
+    for (uint32_t i = 0; i < 20; ++i)
+    {
+        ask (& net, & (hedge_command) { .request = 100 + i, .operation = HEDGE_THRESHOLD, .number = UINT32_MAX });
+        hedge_device_poll (& device);
+    }
+    CHECK_EQUAL (answer_to (& uart, 1).source, HEDGE_BY_EDGE);
+}
+
 static void frames_from_two_ports_do_not_mix_and_torn_ones_vanish (void)
 {
     start ();
@@ -787,6 +800,7 @@ int main (int argc, char ** argv)
     TEST (edge_only_models_answer_every_sample);
     TEST (the_threshold_can_be_set);
     TEST (the_highest_threshold_lets_every_sample_exit);
+    TEST (a_flood_of_commands_does_not_keep_the_model_waiting);
     TEST (frames_from_two_ports_do_not_mix_and_torn_ones_vanish);
     TEST (a_frame_touches_only_its_place);
     TEST (replies_wait_for_their_port);

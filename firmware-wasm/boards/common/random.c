@@ -56,7 +56,7 @@ static void write_seed (const uint8_t seed [SEED_BYTES], uint32_t used)
     flash->program (flash, sector + used, seed, SEED_BYTES);
     while (used > 0) {
         used -= SEED_BYTES;
-        flash->program (flash, sector + used, zeros, SEED_BYTES);
+        if (memcmp (flash->memory + sector + used, zeros, SEED_BYTES)) flash->program (flash, sector + used, zeros, SEED_BYTES);
     }
 }
 
