@@ -6,9 +6,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Progress } from "../../dist/cli/progress.js";
-import { EXIT_CODES, HedgeError } from "../../dist/errors.js";
+import { EXIT_CODES } from "../../dist/errors.js";
 import { bench } from "../../dist/explore/bench.js";
+import { runBench } from "./run-bench.js";
 
 const [model, out] = process.argv.slice(2).map((path) => resolve(path));
 if (!model || !out) {
@@ -25,10 +25,9 @@ console.log(`${process.platform} ${process.arch}, node ${process.version}, ${com
 const evaluated = existsSync(root(ALL)) ? ALL : SHIPPED;
 if (evaluated === SHIPPED) console.log(`${ALL} is not there (hedge data cifar10): evaluating the shipped images`);
 
-const progress = new Progress({ quiet: false, json: false });
-try {
-  process.chdir(root(""));
-  const failed = await bench({
+process.chdir(root(""));
+await runBench(({ print, report }) =>
+  bench({
     model,
     out,
     hedge: root("dist/cli/main.js"),
@@ -36,18 +35,7 @@ try {
     offloaded: SHIPPED,
     offloadCount: 500,
     referenceCount: 20,
-    print: (line) => {
-      progress.end();
-      console.log(line);
-    },
-    report: (what, done, total) => progress.update(what, done, total),
-  });
-  progress.end();
-  for (const check of failed) console.error(`failed: ${check}`);
-  if (failed.length > 0) process.exitCode = EXIT_CODES.check;
-} catch (error) {
-  progress.end();
-  if (!(error instanceof HedgeError)) throw error;
-  console.error(`${error.message}\n${error.remedy}`);
-  process.exitCode = error.exitCode;
-}
+    print,
+    report,
+  }),
+);

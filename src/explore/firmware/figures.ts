@@ -1,10 +1,11 @@
 /** The figures of the firmware: `figure NAME VALUE UNIT`, all of one run, with the tables behind them. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VARIANTS, type Variant } from "../../boards/state.ts";
 import { compileModel } from "../../bundle/compile.ts";
 import { writeBundle } from "../../bundle/write.ts";
+import { readModelBytes } from "../../import/onnx/codec.ts";
 import type { KernelProfile } from "../../plan/profile.ts";
 import { loadSamples } from "../load-samples.ts";
 import type { Report } from "../run-edge.ts";
@@ -52,7 +53,7 @@ export async function firmwareFigures(options: FirmwareBenchOptions): Promise<st
     for (const variant of VARIANTS) await printSize(variant, print);
 
     report("building programs that count, for the emulated Cortex-M4", 0, 0);
-    const model = await readFile(options.model);
+    const model = await readModelBytes(options.model);
     const counted = await countNetwork(model, options.model, folder);
     for (const line of layerTable(counted)) print(line);
 
@@ -103,7 +104,7 @@ async function printSize(variant: Variant, print: (line: string) => void): Promi
 /** The model's bundles, and their folders. */
 async function compileProfiles(file: string, folder: string): Promise<Readonly<Record<KernelProfile, Compiled>>> {
   const compile = async (kernels: KernelProfile): Promise<Compiled> => {
-    const { bundle } = await compileModel(await readFile(file), file, { kernels });
+    const { bundle } = await compileModel(await readModelBytes(file), file, { kernels });
     await writeBundle(join(folder, kernels), bundle);
     return { bundle, folder: join(folder, kernels) };
   };

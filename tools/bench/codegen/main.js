@@ -1,11 +1,5 @@
 /** Prints the figures of the code generator: node tools/bench/codegen/main.js  (`make bench-codegen`) */
-import { HedgeError } from "../../../dist/errors.js";
 import { codegenFigures } from "../../../dist/explore/codegen/figures.js";
+import { runBench } from "../run-bench.js";
 
-try {
-  await codegenFigures({ print: (line) => console.log(line), progress: (what) => console.error(what) });
-} catch (error) {
-  if (!(error instanceof HedgeError)) throw error;
-  console.error(`${error.message}\n${error.remedy}`);
-  process.exitCode = error.exitCode;
-}
+await runBench(({ print, report }) => codegenFigures({ print, progress: (what) => report(what, 0, 0) }));
