@@ -18,10 +18,19 @@ fail() {
   exit 1
 }
 
-# What is installed from where, as apt understands the system's own lists; here with the packages' sources.
+# The system's archives of bookworm as lines of a sources list, for its sources; options of apt-get.
+list_archives() {
+  apt-get "$@" indextargets --format 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+    sort -u | grep -E ' bookworm(-security|-updates)? '
+}
+
+# apt names archives whose lists it has: where nobody has run apt-get update, they are fetched to where ours are.
 write_list() {
-  apt-get indextargets --format 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-    sort -u | grep -E ' bookworm(-security|-updates)? ' > "$apt/sources.list" ||
+  list_archives > "$apt/sources.list" && return 0
+  local own=(-o Dir::State="$apt/system" -o Dir::Cache="$apt/cache" -o Dir::State::status=/var/lib/dpkg/status -o APT::Sandbox::User=root)
+  mkdir -p "$apt/system/lists/partial"
+  apt-get "${own[@]}" update -qq </dev/null || true
+  list_archives "${own[@]}" > "$apt/sources.list" ||
     fail "apt knows no archive of Debian bookworm, whose sources of lwIP and mbedtls the firmware needs. Set LWIP_SOURCE and MBEDTLS_SOURCE to folders with lwIP 2.1.3 and mbedtls 2.28"
 }
 
