@@ -1,6 +1,7 @@
 /** wasm3 as firmware builds it: each load and store is checked to the byte, in the operations' own calling convention and in C's. */
 import binaryen from "binaryen";
 import { beforeAll, describe, expect, test } from "vitest";
+import { CONVENTIONS } from "../../../test/support/conventions.ts";
 import { HedgeError } from "../../errors.ts";
 import { boardInterpreter, type Machine, tunedBoardInterpreter } from "../codegen/machines.ts";
 import type { RunnerJob } from "../wasm3-runner.ts";
@@ -78,10 +79,7 @@ function jobOf(all: readonly Access[]): RunnerJob {
   };
 }
 
-describe.each([
-  ["the operations' own convention", {}],
-  ["C's convention", { WASM3_CONVENTION: 0 }],
-])("on a Cortex-M4, in %s", (_, levers) => {
+describe.each(CONVENTIONS)("on a Cortex-M4, in %s", (_, levers) => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await tunedBoardInterpreter(levers);

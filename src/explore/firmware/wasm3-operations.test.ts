@@ -1,6 +1,7 @@
 /** wasm3 as firmware builds it computes what V8 does: every integer operation on every shape of operands, calls, tables, loops, globals and traps. */
 import binaryen from "binaryen";
 import { beforeAll, describe, expect, test } from "vitest";
+import { CONVENTIONS } from "../../../test/support/conventions.ts";
 import { HedgeError } from "../../errors.ts";
 import { type Machine, tunedBoardInterpreter } from "../codegen/machines.ts";
 import type { RunnerJob } from "../wasm3-runner.ts";
@@ -175,10 +176,7 @@ const TRAPS: readonly (readonly [string, string, (m: Module) => Expression])[] =
   ["a function that calls itself for ever", "stack overflow", (m) => m.call("step", [m.local.get(0, i32)], i32)],
 ];
 
-describe.each([
-  ["the operations' own convention", {}],
-  ["C's convention", { WASM3_CONVENTION: 0 }],
-])("on a Cortex-M4, in %s", (_, levers) => {
+describe.each(CONVENTIONS)("on a Cortex-M4, in %s", (_, levers) => {
   let machine: Machine;
   beforeAll(async () => {
     machine = await tunedBoardInterpreter(levers);
