@@ -2,6 +2,7 @@
  * What a fleet's run came to: everything that the summary, the JSON and the report show. In virtual time it depends on the fleet's file,
  * the bundles and the data alone, byte for byte; what depends on the machine (seconds, memory) is in `RunCost`, apart from it.
  */
+import { z } from "zod";
 
 /** Why a sample got no cloud answer, or was not taken at all. */
 export const DROP_REASONS = [
@@ -27,104 +28,143 @@ export const FALLBACK_REASONS = [
 ] as const;
 export type FallbackReason = (typeof FALLBACK_REASONS)[number];
 
-/** Counts of samples; every arrival is in exactly one of dropped, exited, cloud, fallback. */
-export interface Tally {
-  arrivals: number;
-  dropped: Record<DropReason, number>;
+const count = z.int().nonnegative();
+const amount = z.number().nonnegative();
+/** What is shown to people holds no control characters, which terminals obey. */
+const text = z
+  .string()
+  .max(200)
+  .regex(/^\P{Cc}*$/u, "it holds a control character");
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const tally = z.strictObject({
+  arrivals: count,
+  dropped: z.record(z.enum(DROP_REASONS), count),
   /** Answered by the exit. */
-  exited: number;
+  exited: count,
   /** Answered by the cloud. */
-  cloud: number;
+  cloud: count,
   /** Answered by the exit because the cloud did not. */
-  fallback: Record<FallbackReason, number>;
+  fallback: z.record(z.enum(FALLBACK_REASONS), count),
   /** Of the answered ones (exited, cloud, fallback), those whose label is right; by who answered. */
-  right: { exited: number; cloud: number; fallback: number };
+  right: z.strictObject({ exited: count, cloud: count, fallback: count }),
   /** Offload frames sent, more than offloaded samples when some were offered again; and bytes. */
-  frames: number;
-  bytesUp: number;
-  bytesDown: number;
-}
+  frames: count,
+  bytesUp: count,
+  bytesDown: count,
+});
+/** Counts of samples; every arrival is in exactly one of dropped, exited, cloud, fallback. */
+export type Tally = z.infer<typeof tally>;
 
+const percentiles = z.strictObject({
+  count,
+  mean: amount,
+  p50: amount,
+  p90: amount,
+  p99: amount,
+  max: amount,
+});
 /** Milliseconds, or whatever the name says; undefined where nothing was measured. */
-export interface Percentiles {
-  readonly count: number;
-  readonly mean: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly max: number;
-}
+export type Percentiles = z.infer<typeof percentiles>;
 
-/** One interval of time. */
-export interface Interval {
+/** Quantiles of a distribution: 0 %, 1 %, ... 100 %. */
+export const QUANTILES = 101;
+const distribution = percentiles.extend({ quantiles: z.array(amount).length(QUANTILES) });
+/** Percentiles with enough of the rest to draw it. */
+export type Distribution = z.infer<typeof distribution>;
+
+const interval = z.strictObject({
   /** Seconds from the start. */
-  readonly from: number;
-  readonly to: number;
-  readonly tally: Tally;
+  from: amount,
+  to: amount,
+  /** A sample counts in the interval in which it was settled. */
+  tally,
   /** Of the samples answered by the cloud in it: from arrival to answer. */
-  readonly latency: Percentiles | undefined;
+  latency: percentiles.optional(),
   /** Samples that waited for a worker: mean and largest. */
-  readonly queue: { readonly mean: number; readonly max: number };
+  queue: z.strictObject({ mean: amount, max: count }),
   /** Devices that were up at its end. */
-  readonly up: number;
-}
+  up: count,
+});
+/** One interval of time. */
+export type Interval = z.infer<typeof interval>;
 
-export interface ClassRow {
-  readonly label: string;
-  readonly samples: number;
-  readonly exited: number;
-  readonly right: number;
-}
+const classRow = z.strictObject({
+  label: text,
+  /** Answered ones; so are the rest. */
+  samples: count,
+  exited: count,
+  right: count,
+});
+export type ClassRow = z.infer<typeof classRow>;
 
-export interface Energy {
+const energy = z.strictObject({
   /** Joules per device: mean over the devices, by what used it. */
-  readonly inference: number;
-  readonly radio: number;
-  readonly sleep: number;
+  inference: amount,
+  radio: amount,
+  sleep: amount,
   /** Per device, in joules. */
-  readonly total: Percentiles | undefined;
+  total: distribution.optional(),
   /** Days that a full battery lasts at the pace of this run; undefined without batteries. */
-  readonly batteryDays: Percentiles | undefined;
+  batteryDays: distribution.optional(),
   /** Devices whose battery went empty. */
-  readonly empty: number;
-}
+  empty: count,
+});
+export type Energy = z.infer<typeof energy>;
 
-export interface GroupResult {
-  readonly name: string;
-  readonly devices: number;
-  readonly engine: "wasm3" | "v8" | "firmware";
-  readonly model: { readonly name: string; readonly digest: string };
-  readonly tally: Tally;
-  /** From arrival to answer in milliseconds, by who answered. */
-  readonly latency: { readonly edge: Percentiles | undefined; readonly cloud: Percentiles | undefined };
-  readonly classes: readonly ClassRow[];
+/** From arrival to answer in milliseconds, by who answered. */
+const latency = z.strictObject({ edge: distribution.optional(), cloud: distribution.optional() });
+export type Latency = z.infer<typeof latency>;
+
+const group = z.strictObject({
+  name: text,
+  devices: count,
+  engine: z.enum(["wasm3", "v8", "firmware"]),
+  model: z.strictObject({ name: text, digest: sha256 }),
+  /** Exit threshold in nats. */
+  threshold: amount,
+  tally,
+  /** Its part of each interval. */
+  intervals: z.array(tally),
+  latency,
+  classes: z.array(classRow),
   /** Of firmware and of devices in real time unknown. */
-  readonly energy: Energy | undefined;
-  readonly reboots: number;
-}
+  energy: energy.optional(),
+  reboots: count,
+});
+export type GroupResult = z.infer<typeof group>;
 
-export interface FleetResult {
-  readonly format: "hedge-fleet-result";
-  readonly version: 1;
-  readonly name: string;
-  readonly seed: number;
-  readonly time: "virtual" | "real";
-  /** Seconds. */
-  readonly duration: number;
-  readonly devices: number;
-  readonly groups: readonly GroupResult[];
-  readonly total: Tally;
-  readonly intervals: readonly Interval[];
-  readonly cloud: {
+export const fleetResultSchema = z.strictObject({
+  format: z.literal("hedge-fleet-result"),
+  version: z.literal(1),
+  /** Name and version of the program, as in a bundle's manifest. */
+  program: text,
+  name: text,
+  /** SHA-256 of the canonical JSON of the checked file, with what the command line changed in it. */
+  spec: sha256,
+  seed: count,
+  time: z.enum(["virtual", "real"]),
+  inference: z.enum(["each", "once"]),
+  /** Seconds that the file asks for. */
+  duration: amount,
+  /** Seconds after which somebody ended the run early. */
+  stopped: amount.optional(),
+  devices: count,
+  groups: z.array(group),
+  total: tally,
+  latency,
+  intervals: z.array(interval),
+  cloud: z.strictObject({
     /** Batches that the workers ran, and samples in them. */
-    readonly batches: number;
-    readonly samples: number;
+    batches: count,
+    samples: count,
     /** From arriving at the broker to the start of its batch, in milliseconds. */
-    readonly wait: Percentiles | undefined;
+    wait: percentiles.optional(),
     /** Share of the time that workers were busy. */
-    readonly busy: number;
-  };
-}
+    busy: amount,
+  }),
+});
+export type FleetResult = z.infer<typeof fleetResultSchema>;
 
 /** What the run cost on this machine; differs from run to run. */
 export interface RunCost {
