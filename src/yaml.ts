@@ -1,0 +1,65 @@
+/** Files that people write in YAML: read when they are of a modest size, and held to a schema. */
+import { parse, type YAMLError } from "yaml";
+import type { z } from "zod";
+import { HedgeError } from "./errors.ts";
+import { readCapped } from "./files.ts";
+
+const MAX_YAML_BYTES = 1 << 20;
+/** Aliases that a file may resolve: few lines of YAML can stand for more than fits a memory. */
+const MAX_ALIASES = 100;
+/** Further mistakes that one error names. */
+const MOST_ISSUES = 5;
+
+/**
+ * Reads `path` and checks it.
+ * @param kind as `hedge schema` calls it: what remedies point to
+ * @throws HedgeError (input) that names the file, and every key that is wrong
+ */
+export async function readYaml<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+  kind: string,
+): Promise<z.output<Schema>> {
+  const remedy = `\`hedge schema ${kind}\` prints what such a file may say.`;
+  const bytes = await readCapped(path, MAX_YAML_BYTES, `Give the path of a YAML file. ${remedy}`);
+  return checkYaml(new TextDecoder().decode(bytes), path, schema, kind);
+}
+
+/** As `readYaml`, for text that is there already; `path` is what errors call it. */
+export function checkYaml<Schema extends z.ZodType>(
+  text: string,
+  path: string,
+  schema: Schema,
+  kind: string,
+): z.output<Schema> {
+  const remedy = `\`hedge schema ${kind}\` prints what such a file may say.`;
+  const parsed = schema.safeParse(parseYaml(text, path));
+  if (parsed.success) return parsed.data;
+  const { issues } = parsed.error;
+  const sentences = issues.slice(0, MOST_ISSUES).map(({ path: keys, message }) => {
+    return keys.length === 0 ? message : `${keyOf(keys)}: ${message}`;
+  });
+  if (issues.length > MOST_ISSUES) sentences.push(`and ${issues.length - MOST_ISSUES} more`);
+  throw new HedgeError("input", `${path} is not right: ${sentences.join("; ")}.`, remedy);
+}
+
+function parseYaml(text: string, path: string): unknown {
+  try {
+    // An empty file says nothing: whatever has a default has it.
+    return parse(text, { maxAliasCount: MAX_ALIASES }) ?? {};
+  } catch (cause) {
+    const { message, linePos } = cause as Partial<YAMLError> & Error;
+    const where = linePos ? ` (line ${linePos[0].line}, column ${linePos[0].col})` : "";
+    // The rest of the message shows the line.
+    const what = message.split(/ at line|\n/, 1)[0];
+    throw new HedgeError("input", `${path} is not YAML: ${what}${where}.`, "Correct that line.", { cause });
+  }
+}
+
+/** groups[2].arrivals.every */
+function keyOf(keys: readonly PropertyKey[]): string {
+  return keys
+    .map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`))
+    .join("")
+    .replace(/^\./, "");
+}
