@@ -14,6 +14,11 @@ export interface Broker {
   close(): Promise<void>;
 }
 
+export interface Mosquitto extends Broker {
+  /** Ends it as a power cut does. */
+  kill(): Promise<void>;
+}
+
 /** A port that nothing listens on. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
@@ -29,7 +34,7 @@ export async function freePort(): Promise<number> {
  * @param settings more lines of its configuration
  * @throws HedgeError: usage when it is not installed
  */
-export async function startMosquitto(port?: number, settings: readonly string[] = []): Promise<Broker> {
+export async function startMosquitto(port?: number, settings: readonly string[] = []): Promise<Mosquitto> {
   const listen = port ?? (await freePort());
   const folder = await mkdtemp(join(tmpdir(), "hedge-mosquitto-"));
   const config = join(folder, "mosquitto.conf");
@@ -53,15 +58,12 @@ export async function startMosquitto(port?: number, settings: readonly string[] 
     throw new HedgeError("network", "mosquitto ended.", `Start it by hand to see why: mosquitto -c ${config}`);
   });
   await Promise.race([failed, listening(listen), ended]);
-  return {
-    url: `mqtt://127.0.0.1:${listen}`,
-    port: listen,
-    async close() {
-      child.kill();
-      await exited;
-      await rm(folder, { recursive: true, force: true });
-    },
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    await exited;
+    await rm(folder, { recursive: true, force: true });
   };
+  return { url: `mqtt://127.0.0.1:${listen}`, port: listen, close: () => end("SIGTERM"), kill: () => end("SIGKILL") };
 }
 
 async function listening(port: number): Promise<void> {

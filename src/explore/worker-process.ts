@@ -6,6 +6,8 @@ import { HedgeError } from "../errors.ts";
 
 export interface WorkerProcess {
   readonly pid: number;
+  /** Whether it has ended, by itself or otherwise. */
+  readonly ended: boolean;
   /** Lets it answer what it took. */
   stop(): Promise<void>;
   /** Ends it as a power cut does: nothing is answered, nothing said to the broker. */
@@ -16,10 +18,16 @@ export interface WorkerProcess {
  * Starts `hedge worker` and waits until it is ready. It ends when this process does.
  * @param hedge path of the command line's main file
  * @param folder of the bundle that it serves
+ * @param more options of the command
  * @throws HedgeError (network) with what the worker said when it does not come up
  */
-export async function startWorkerProcess(hedge: string, folder: string, broker: string): Promise<WorkerProcess> {
-  const child = spawn(process.execPath, [hedge, "worker", folder, "--broker", broker, "--quiet"], {
+export async function startWorkerProcess(
+  hedge: string,
+  folder: string,
+  broker: string,
+  more: readonly string[] = [],
+): Promise<WorkerProcess> {
+  const child = spawn(process.execPath, [hedge, "worker", folder, "--broker", broker, "--quiet", ...more], {
     // The channel is how it notices that this process is gone.
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
@@ -41,5 +49,12 @@ export async function startWorkerProcess(hedge: string, folder: string, broker: 
     child.kill(signal);
     await ended;
   };
-  return { pid: child.pid as number, stop: () => end("SIGTERM"), kill: () => end("SIGKILL") };
+  return {
+    pid: child.pid as number,
+    get ended() {
+      return child.exitCode !== null || child.signalCode !== null;
+    },
+    stop: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+  };
 }
