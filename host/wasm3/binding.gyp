@@ -8,6 +8,7 @@
         "src/addon.c",
         "src/call.c",
         "src/errors.c",
+        "src/images.c",
         "src/instance.c",
         "src/kernels.c",
         "src/memory.c",

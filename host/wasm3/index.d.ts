@@ -25,7 +25,7 @@ export type Wasm3ErrorCode =
   | "bounds"
   /** The instance was freed. */
   | "freed"
-  /** The instance cannot be freed while one of its functions runs. */
+  /** The instance cannot be freed, nor its images changed, while one of its functions runs. */
   | "busy"
   | "out-of-memory"
   | "trap-unreachable"
@@ -71,6 +71,8 @@ export interface Wasm3Module {
   readonly exports: readonly ExportEntry[];
   /** Whether `load` runs a start function. */
   readonly start: boolean;
+  /** Whether all its state is in its memory: no start function, no mutable globals. */
+  readonly memoryIsState: boolean;
   readonly memory: { readonly initialPages: number; readonly maximumPages: number | undefined } | undefined;
 }
 
@@ -89,13 +91,18 @@ export interface LoadOptions {
   /** wasm3's value stack in bytes, 1 ... 2^24. Default: 64 KiB. */
   stackBytes?: number;
   /**
+   * Memory images, 1 ... 2^20: linear memories of the same compiled code, of which one is in use at a time. More than one is `unsupported` where
+   * a module's memory is not all its state (`memoryIsState`). Default: 1.
+   */
+  images?: number;
+  /**
    * Functions to link: module name, then function name. What is missing of the module "hedge_native" the addon provides: kernels in C, by
    * the names of NATIVE_KERNELS, of type (descriptor: i32) -> nothing.
    */
   imports?: Readonly<Record<string, Readonly<Record<string, HostFunction>>>>;
 }
 
-/** Copies in and out of linear memory, also from within an import. Nothing is truncated: what does not fit throws `bounds`. */
+/** Copies in and out of linear memory (of the image in use), also from within an import. Nothing is truncated: what does not fit throws `bounds`. */
 export interface Wasm3Memory {
   /** Bytes that are allocated. */
   readonly byteLength: number;
@@ -120,6 +127,16 @@ export interface Wasm3Instance {
   getGlobal(name: string): Value;
   /** Throws `type` for a constant global. */
   setGlobal(name: string, value: Value): void;
+  /**
+   * Puts that image in place of the one in use, at first image 0. One that is used for the first time is as after instantiation: zeros and the data
+   * segments. The value stack is shared: calls leave nothing on it. Throws `type` for an image that is not there, `busy` from within an import,
+   * `out-of-memory`.
+   */
+  useImage(index: number): void;
+  /** Frees an image: when it is used next it is as after instantiation; so is the one in use, at once. Throws as `useImage`. */
+  resetImage(index: number): void;
+  /** Linear memory of all images that were used. */
+  readonly imageBytes: number;
   /** RAM of the compiled code in bytes, with this host's pointer size. */
   readonly metacodeBytes: number;
   /** RAM of the pages that hold it, including what is unused at their ends. */

@@ -9,6 +9,7 @@ native.setErrorClass(Wasm3Error);
 const MAX_MODULE_BYTES = 16 << 20;
 const MAX_MEMORY_BYTES = 1 << 30;
 const MAX_STACK_BYTES = 16 << 20;
+const MAX_IMAGES = 1 << 20;
 const DEFAULT_MEMORY_LIMIT = 64 << 20;
 const DEFAULT_STACK_BYTES = 64 << 10;
 const PAGE = 65536;
@@ -36,11 +37,12 @@ class Wasm3Module {
     // A copy, so that nobody changes the bytes between validation and use.
     const copy = Uint8Array.from(bytes);
     if (!WebAssembly.validate(copy)) throw new Wasm3Error("malformed", "The bytes are no valid WebAssembly module.");
-    const { imports, exports, memory, start, code, dataEnd } = scan(copy);
+    const { imports, exports, memory, start, globals, code, dataEnd } = scan(copy);
     this.imports = imports;
     this.exports = exports;
     this.memory = memory;
     this.start = start;
+    this.memoryIsState = !start && !globals.some((global) => global.mutable);
     this.#code = code;
     this.#dataEnd = dataEnd;
   }
@@ -61,6 +63,13 @@ class Wasm3Module {
   instantiate(options) {
     const memoryLimit = bounded(options.memoryLimit, DEFAULT_MEMORY_LIMIT, MAX_MEMORY_BYTES, "memoryLimit");
     const stackBytes = bounded(options.stackBytes, DEFAULT_STACK_BYTES, MAX_STACK_BYTES, "stackBytes");
+    const images = bounded(options.images, 1, MAX_IMAGES, "images");
+    if (images > 1 && !this.memoryIsState) {
+      throw new Wasm3Error(
+        "unsupported",
+        "The module has a start function or mutable globals: its state is more than a memory image.",
+      );
+    }
     if (this.#dataEnd > memoryLimit) {
       throw new Wasm3Error(
         "memory-limit",
@@ -75,15 +84,15 @@ class Wasm3Module {
       );
     }
     const functions = this.#link(options.imports);
-    return native.load({ functions }, this.#code, functions, memoryLimit, stackBytes);
+    return native.load({ functions }, this.#code, functions, memoryLimit, stackBytes, images);
   }
 }
 
-/** A whole number of 1 ... most bytes. 0 would mean "no limit" to wasm3. */
+/** A whole number of 1 ... most. A limit of 0 bytes would mean "no limit" to wasm3. */
 function bounded(value, fallback, most, name) {
   if (value === undefined) return fallback;
   if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw new Wasm3Error("type", `${name} must be a whole number of bytes from 1 to ${most}.`);
+  throw new Wasm3Error("type", `${name} must be a whole number from 1 to ${most}.`);
 }
 
 class Wasm3Memory {
@@ -121,10 +130,12 @@ class Wasm3Memory {
 class Wasm3Instance {
   #holder;
   #functions = new Map();
+  #images;
 
   constructor(module, options) {
     this.module = module;
     this.#holder = module.instantiate(options);
+    this.#images = options.images ?? 1;
     this.memory = new Wasm3Memory(this.#holder);
   }
 
@@ -156,6 +167,23 @@ class Wasm3Instance {
     const { index, mutable } = this.#export(name, "global");
     if (!mutable) throw new Wasm3Error("type", `The global "${name}" is constant.`);
     native.globalSet(this.#holder, index, value);
+  }
+
+  #image(index) {
+    if (Number.isInteger(index) && index >= 0 && index < this.#images) return index;
+    throw new Wasm3Error("type", `There is no image ${index}: the instance has ${this.#images}, counted from 0.`);
+  }
+
+  useImage(index) {
+    native.imageUse(this.#holder, this.#image(index));
+  }
+
+  resetImage(index) {
+    native.imageReset(this.#holder, this.#image(index));
+  }
+
+  get imageBytes() {
+    return native.stats(this.#holder)[2];
   }
 
   get metacodeBytes() {

@@ -6,7 +6,7 @@ import type { Bundle } from "../bundle/bundle.ts";
 import { RESULT_HEADER_WORDS } from "../bundle/check.ts";
 import { type Manifest, resultCount } from "../bundle/manifest.ts";
 import { HedgeError } from "../errors.ts";
-import { type EdgeResult, ENTROPY_SCALE, type Engine, type EngineKind, type EngineMemory } from "./engine.ts";
+import { type EdgeResult, ENTROPY_SCALE, type EngineKind, type EngineMemory, type SharedEngine } from "./engine.ts";
 
 /** A running instance of edge.wasm. */
 export interface EdgeModule {
@@ -16,6 +16,10 @@ export interface EdgeModule {
   /** Fills `target` from linear memory. */
   readInto(at: number, target: Uint8Array): void;
   write(at: number, bytes: Uint8Array | Int8Array): void;
+  /** As an engine's `use`, `reset` and `imageBytes`. */
+  useImage(image: number): void;
+  resetImage(image: number): void;
+  readonly imageBytes: number;
   free(): void;
 }
 
@@ -43,7 +47,7 @@ export function thresholdWord(nats: number): number {
 
 type Phase = "idle" | "running" | "done";
 
-export class EdgeEngine implements Engine {
+export class EdgeEngine implements SharedEngine {
   readonly kind: EngineKind;
   readonly manifest: Manifest;
   readonly memory: EngineMemory;
@@ -148,6 +152,20 @@ export class EdgeEngine implements Engine {
     const copy = new Uint8Array(bytes);
     this.#open().readInto(address, copy);
     return copy;
+  }
+
+  use(image: number): void {
+    this.#phase = "idle";
+    this.#open().useImage(image);
+  }
+
+  reset(image: number): void {
+    this.#phase = "idle";
+    this.#open().resetImage(image);
+  }
+
+  get imageBytes(): number {
+    return this.#open().imageBytes;
   }
 
   close(): void {

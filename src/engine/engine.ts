@@ -45,6 +45,16 @@ export interface Engine {
   close(): void;
 }
 
+/** One compiled module for many devices: each has a memory image of its own, of which one is in use at a time, at first image 0. */
+export interface SharedEngine extends Engine {
+  /** The module works on that image from now on; a sample under way is given up. At its first use an image is as after instantiation. */
+  use(image: number): void;
+  /** The device started again: its image is as after instantiation, and takes no memory until it is used again. */
+  reset(image: number): void;
+  /** Bytes of all images that are in use or were used. */
+  readonly imageBytes: number;
+}
+
 export interface EngineMemory {
   /** Linear memory in bytes. */
   readonly linear: number;

@@ -4,7 +4,7 @@ import { assemble, TINY_WEIGHTS, tinyAnswer, tinyBundle, tinyDraft, tinyWasm } f
 import { type Bundle, createBundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
 import { ENGINE_KINDS, type Engine, type EngineKind } from "./engine.ts";
-import { type EngineOptions, openEngine } from "./open.ts";
+import { type EngineOptions, openEngine, openSharedEngine } from "./open.ts";
 
 const opened: Engine[] = [];
 afterEach(() => {
@@ -66,6 +66,53 @@ describe.each(ENGINE_KINDS)("the %s engine", (kind) => {
     while (!first.step()) second.step();
     second.step();
     expect([first.result(), second.result()]).toEqual([tinyAnswer(a), tinyAnswer(b)]);
+  });
+
+  test("devices that share an engine share nothing of their memory", async () => {
+    // Counts in its memory how often it was run; the count is the label's logit.
+    const bundle = await bundleOf(
+      stepModule(`(i32.store (i32.const 60) (i32.add (i32.load (i32.const 60)) (i32.const 1)))
+        (i32.store (i32.const 20) (i32.const 1)) (i32.store (i32.const 28) (i32.load (i32.const 60))) (i32.const 1)`),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(4), fc.integer({ min: 0, max: 9 })), { maxLength: 60 }), (turns) => {
+        const shared = openSharedEngine(bundle, kind, 5);
+        const counts = [0, 0, 0, 0, 0];
+        const used = new Set([0]);
+        let inUse = 0;
+        for (const [image, action] of turns) {
+          if (action === 0) {
+            shared.reset(image);
+            counts[image] = 0;
+            if (image !== inUse) used.delete(image);
+          } else {
+            shared.use(image);
+            used.add(image);
+            inUse = image;
+            counts[image]!++;
+            expect(shared.classify(new Int8Array(4)).logits[0]).toBe(counts[image]);
+          }
+          expect(shared.imageBytes).toBe(64 * used.size);
+        }
+        shared.close();
+      }),
+    );
+  });
+
+  test("a sample under way is given up when another device has its turn", async () => {
+    const shared = openSharedEngine(await tinyBundle(), kind, 2);
+    shared.begin(new Int8Array(4));
+    shared.use(1);
+    expect(() => shared.step()).toThrow("without a sample");
+    expect(() => shared.use(2)).toThrow("There is no image 2");
+    expect(() => shared.reset(-1)).toThrow("There is no image -1");
+    shared.close();
+  });
+
+  test("a module with state outside of its memory is not shared", async () => {
+    const bundle = await bundleOf(stepModule("(i32.const 1)", "(global (mut i32) (i32.const 0))"));
+    expect(() => openSharedEngine(bundle, kind, 2)).toThrow("keeps state outside of its memory");
+    openSharedEngine(bundle, kind, 1).close();
   });
 
   test("an edge-only model answers every sample, and takes no threshold", async () => {

@@ -6,7 +6,7 @@ import type { Bundle } from "../bundle/bundle.ts";
 import { NATIVE_MODULE, PAGE_BYTES } from "../bundle/check.ts";
 import { HedgeError } from "../errors.ts";
 import { EdgeEngine } from "./edge-engine.ts";
-import { ENGINE_KINDS, type Engine, type EngineKind } from "./engine.ts";
+import { ENGINE_KINDS, type Engine, type EngineKind, type SharedEngine } from "./engine.ts";
 import { openV8 } from "./v8.ts";
 import { openWasm3 } from "./wasm3.ts";
 
@@ -59,6 +59,17 @@ function checkModule({ edgeWasm, manifest }: Bundle): Wasm3Module {
  * Throws HedgeError: usage for an unknown kind or threshold, input for a module that cannot be run.
  */
 export function openEngine(bundle: Bundle, kind: EngineKind, options: EngineOptions = {}): Engine {
+  return openSharedEngine(bundle, kind, 1, options);
+}
+
+/** The same for as many devices as `images` says, which share all but their memory. Throws as `openEngine`. */
+export function openSharedEngine(
+  bundle: Bundle,
+  kind: EngineKind,
+  images: number,
+  options: EngineOptions = {},
+): SharedEngine {
+  const { name } = bundle.manifest;
   if (!ENGINE_KINDS.includes(kind)) {
     throw new HedgeError("usage", `There is no engine "${kind}".`, `Choose one of ${ENGINE_KINDS.join(", ")}.`);
   }
@@ -67,10 +78,13 @@ export function openEngine(bundle: Bundle, kind: EngineKind, options: EngineOpti
     if (kind === "v8" && module.imports.some((entry) => entry.module === NATIVE_MODULE))
       throw new HedgeError(
         "usage",
-        `edge.wasm of ${bundle.manifest.name} calls native kernels, which the V8 engine does not have.`,
+        `edge.wasm of ${name} calls native kernels, which the V8 engine does not have.`,
         "Run it on wasm3, or compile it with --kernels portable.",
       );
-    const engine = new EdgeEngine(kind, bundle.manifest, kind === "wasm3" ? openWasm3(bundle, module) : openV8(bundle));
+    if (images > 1 && !module.memoryIsState)
+      throw new HedgeError("input", `edge.wasm of ${name} keeps state outside of its memory.`, REMEDY);
+    const opened = kind === "wasm3" ? openWasm3(bundle, module, images) : openV8(bundle, images);
+    const engine = new EdgeEngine(kind, bundle.manifest, opened);
     if (options.threshold !== undefined) engine.threshold = options.threshold;
     return engine;
   } catch (cause) {
@@ -82,11 +96,6 @@ export function openEngine(bundle: Bundle, kind: EngineKind, options: EngineOpti
       )
     )
       throw cause;
-    throw new HedgeError(
-      "input",
-      `edge.wasm of ${bundle.manifest.name} cannot be run on ${kind}: ${cause.message}`,
-      REMEDY,
-      { cause },
-    );
+    throw new HedgeError("input", `edge.wasm of ${name} cannot be run on ${kind}: ${cause.message}`, REMEDY, { cause });
   }
 }

@@ -34,6 +34,8 @@ NAPI_MODULE_INIT ()
         { "exportFunction", NULL, export_function, NULL, NULL, NULL, napi_default, NULL },
         { "globalGet", NULL, global_get, NULL, NULL, NULL, napi_default, NULL },
         { "globalSet", NULL, global_set, NULL, NULL, NULL, napi_default, NULL },
+        { "imageUse", NULL, image_use, NULL, NULL, NULL, napi_default, NULL },
+        { "imageReset", NULL, image_reset, NULL, NULL, NULL, napi_default, NULL },
         { "memoryLength", NULL, memory_length, NULL, NULL, NULL, napi_default, NULL },
         { "memoryRead", NULL, memory_read, NULL, NULL, NULL, napi_default, NULL },
         { "memoryWrite", NULL, memory_write, NULL, NULL, NULL, napi_default, NULL },

@@ -31,6 +31,9 @@ struct Instance {
     uint8_t *       stack_end;      /* of the value stack without its red zone */
     Import *        imports;
     uint32_t        import_count;
+    M3Memory *      images;         /* of each image; the place of the one in use is empty: its memory is the runtime's */
+    uint32_t        image_count;
+    uint32_t        image;          /* in use */
     uint32_t        depth;          /* calls in progress; more than one when an import calls an export */
     napi_ref        exception;      /* [what an import threw], on its way out through wasm3's frames */
     int64_t         external_bytes; /* told to the garbage collector */
@@ -77,6 +80,19 @@ M3Result    run_start       (Instance * instance);
 napi_value  export_function (napi_env env, napi_callback_info info);
 napi_value  global_get      (napi_env env, napi_callback_info info);
 napi_value  global_set      (napi_env env, napi_callback_info info);
+
+/* images.c */
+/** Places for so many images; none but the one in use has memory before it is used. */
+bool        images_reserve  (Instance * instance, uint32_t count);
+/** Frees all images but the one in use, which the runtime frees. */
+void        images_free     (Instance * instance);
+/** Bytes of linear memory, all images together. */
+double      images_bytes    (const Instance * instance);
+napi_value  image_use       (napi_env env, napi_callback_info info);
+napi_value  image_reset     (napi_env env, napi_callback_info info);
+
+/* m3_env.c; wasm3 declares it nowhere. */
+M3Result    InitDataSegments (M3Memory * io_memory, IM3Module io_module);
 
 /* kernels.c */
 /** The native kernel that a JavaScript string names, or NULL. */

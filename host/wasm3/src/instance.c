@@ -15,6 +15,7 @@ static void release (Instance * instance)
     instance->import_count = 0;
     if (instance->exception) napi_delete_reference (instance->env, instance->exception);
     instance->exception = NULL;
+    images_free (instance);
     m3_FreeRuntime (instance->runtime); /* frees the loaded module too */
     m3_FreeEnvironment (instance->environment);
     free (instance->imports);
@@ -130,24 +131,25 @@ static void measure_pages (IM3CodePage page, double * io_used, double * io_alloc
     }
 }
 
-/** (holder, bytes: Uint8Array, imports: (function or name of a native kernel)[], memoryLimit, stackBytes) -> holder, now wrapped around the instance. */
+/** (holder, bytes: Uint8Array, imports: (function or name of a native kernel)[], memoryLimit, stackBytes, images) -> holder, now wrapped around the instance. */
 napi_value instance_load (napi_env env, napi_callback_info info)
 {
-    size_t argc = 5, length = 0;
-    napi_value argv [5];
+    size_t argc = 6, length = 0;
+    napi_value argv [6];
     void * bytes = NULL;
-    uint32_t memory_limit = 0, stack_bytes = 0;
+    uint32_t memory_limit = 0, stack_bytes = 0, images = 0;
     napi_get_cb_info (env, info, & argc, argv, NULL, NULL);
     napi_get_typedarray_info (env, argv [1], NULL, & length, & bytes, NULL, NULL);
     napi_get_value_uint32 (env, argv [3], & memory_limit);
     napi_get_value_uint32 (env, argv [4], & stack_bytes);
+    napi_get_value_uint32 (env, argv [5], & images);
 
     Instance * instance = calloc (1, sizeof * instance);
     if (not instance) return throw_error (env, CODE_OUT_OF_MEMORY, "There is no memory for another wasm3 instance.");
     instance->env = env;
     instance->bytes = malloc (length ? length : 1);
     M3Result result = m3Err_mallocFailed;
-    if (instance->bytes and take_imports (env, instance, argv [2]))
+    if (instance->bytes and images_reserve (instance, images) and take_imports (env, instance, argv [2]))
     {
         memcpy (instance->bytes, bytes, length);
         result = prepare (instance, length, memory_limit, stack_bytes);
@@ -171,7 +173,7 @@ napi_value instance_load (napi_env env, napi_callback_info info)
     measure_pages (instance->runtime->pagesOpen, & used, & allocated);
     measure_pages (instance->runtime->pagesFull, & used, & allocated);
     int64_t total;
-    instance->external_bytes = (int64_t) (sizeof (M3Runtime) + length + stack_bytes + allocated)
+    instance->external_bytes = (int64_t) (sizeof (M3Runtime) + length + stack_bytes + allocated + images * sizeof (M3Memory))
                              + (int64_t) instance->runtime->memory.mallocated->length;
     napi_adjust_external_memory (env, instance->external_bytes, & total);
     return argv [0];
@@ -193,19 +195,20 @@ napi_value instance_free (napi_env env, napi_callback_info info)
     return NULL;
 }
 
-/** (holder) -> [bytes of metacode, bytes of the code pages that hold it]. */
+/** (holder) -> [bytes of metacode, bytes of the code pages that hold it, bytes of memory images]. */
 napi_value instance_stats (napi_env env, napi_callback_info info)
 {
     size_t argc = 1;
     napi_value holder, result, value;
-    double figures [2] = { 0, 0 };
+    double figures [3] = { 0, 0, 0 };
     napi_get_cb_info (env, info, & argc, & holder, NULL, NULL);
     Instance * instance = unwrap_instance (env, holder);
     if (not instance) return NULL;
     measure_pages (instance->runtime->pagesOpen, & figures [0], & figures [1]);
     measure_pages (instance->runtime->pagesFull, & figures [0], & figures [1]);
-    napi_create_array_with_length (env, 2, & result);
-    for (uint32_t i = 0; i < 2; ++i)
+    figures [2] = images_bytes (instance);
+    napi_create_array_with_length (env, 3, & result);
+    for (uint32_t i = 0; i < 3; ++i)
     {
         napi_create_double (env, figures [i], & value);
         napi_set_element (env, result, i, value);

@@ -3,7 +3,7 @@
  * A crash ends the process; anything that is thrown must be a Wasm3Error. Prints how far the variants came.
  * argv: seed, rounds, then modules in hex.
  */
-import { load, Wasm3Error } from "../index.js";
+import { compile, load, Wasm3Error } from "../index.js";
 import { scan } from "../lib/scan.js";
 
 const [seed, rounds, ...hexes] = process.argv.slice(2);
@@ -33,11 +33,17 @@ function argument(type) {
   return type === "i64" ? BigInt(value) : value;
 }
 
+const IMAGES = 3;
+
 function runAll(bytes) {
   let instance;
+  let images = 1;
   try {
     const host = new Proxy({}, { get: () => () => 0 });
-    instance = load(bytes, { memoryLimit: 70_000, stackBytes: 4096, imports: new Proxy({}, { get: () => host }) });
+    const module = compile(bytes);
+    if (module.memoryIsState) images = IMAGES;
+    const imports = new Proxy({}, { get: () => host });
+    instance = load(module, { memoryLimit: 70_000, stackBytes: 4096, images, imports });
   } catch (error) {
     if (!(error instanceof Wasm3Error)) throw error;
     ++counts[error.code.startsWith("trap") ? "trapped" : "refused"];
@@ -46,6 +52,8 @@ function runAll(bytes) {
   for (const entry of instance.module.exports) {
     if (entry.kind !== "function") continue;
     try {
+      instance.useImage(random(images));
+      if (random(4) === 0) instance.resetImage(random(images));
       instance.call(entry.name, ...entry.params.map(argument));
       ++counts.ran;
     } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * Run by lifetime.test.ts in a process of its own, with --expose-gc. Prints one JSON object of megabytes.
- * argv: "free" (each instance is freed), "collect" (none is) or "refuse" (each load fails).
+ * argv: "free" (each instance is freed), "collect" (none is), "refuse" (each load fails) or "images" (none is; each has several memories).
  */
 import { load } from "../index.js";
 
@@ -14,8 +14,13 @@ function cycle() {
   // The import refers to its instance: a cycle through native code, which the collector must see through.
   const instance = load(bytes, {
     memoryLimit: 16384,
+    images: mode === "images" ? 5 : 1,
     imports: { host: { fill: (at) => instance.memory.write(at, Uint8Array.of(at)) } },
   });
+  if (mode === "images") {
+    for (const image of [1, 2, 3]) instance.useImage(image);
+    for (const image of [2, 3, 4]) instance.resetImage(image);
+  }
   if (instance.call("run", 7) !== 7) throw new Error("wrong answer");
   if (mode === "free") instance.free();
 }
