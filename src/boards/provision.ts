@@ -5,7 +5,7 @@ import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type DeviceConfig, type DeviceConfigInput, encodeConfig } from "../slot/device-config.ts";
 import { generateKey, readSigningKey, type SigningKey, writeKey } from "../slot/keys.ts";
-import { checkBroker } from "../wire/connection.ts";
+import { checkBroker } from "../wire/broker-access.ts";
 import type { Slots } from "./boards.ts";
 import { makeFolder } from "./state.ts";
 
@@ -22,7 +22,7 @@ export interface DeviceSettings
 
 /** @param loopback what the device calls this machine, if it is one that this machine emulates */
 function brokerConfig(url: string, loopback?: string): Pick<DeviceConfig, "broker" | "brokerPort" | "tls"> {
-  checkBroker(url);
+  checkBroker({ broker: url });
   const { protocol, hostname, port } = new URL(url);
   const broker = hostname.replace(/^\[|\]$/g, "");
   return {

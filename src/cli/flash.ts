@@ -9,17 +9,18 @@ import type { Bundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
 import type { SlotImage } from "../slot/image.ts";
 import type { SigningKey } from "../slot/keys.ts";
+import type { BrokerAccess } from "../wire/broker-access.ts";
 import type { Description } from "../wire/device-frames.ts";
-import { DEFAULT_BROKER, integer } from "./options.ts";
+import { addBrokerOptions, type BrokerOptions, brokerAccess } from "./broker-options.ts";
+import { integer } from "./options.ts";
 import { type GlobalOptions, globalOptions, printResult } from "./output.ts";
 import { type Progress, withProgress } from "./progress.ts";
 
-interface FlashCommandOptions {
+interface FlashCommandOptions extends BrokerOptions {
   readonly board?: string;
   readonly via?: Way;
   readonly state?: string;
   readonly link?: string;
-  readonly broker: string;
   readonly device?: string;
   readonly key?: string;
   readonly counter?: number;
@@ -29,7 +30,7 @@ interface FlashCommandOptions {
 }
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command("flash")
     .summary("put a model onto a board")
     .description(
@@ -43,8 +44,8 @@ export function register(program: Command): void {
     .addOption(new Option("--via <way>", "how (default: by what the board is and whether it runs)").choices(WAYS))
     .option("--state <folder>", "state folder of an emulated board (default: .hedge/NAME)")
     .option("--link <address>", "a device on a line: serial:/dev/ttyACM0, tcp:host:port or unix:path")
-    .option("--device <id>", "a device at the broker")
-    .option("-b, --broker <url>", "its MQTT broker", DEFAULT_BROKER)
+    .option("--device <id>", "a device at the broker");
+  addBrokerOptions(command)
     .option("-k, --key <file>", "the private key that signs (default: an emulated board's own)")
     .option("-c, --counter <number>", "(default: seconds since 1970, or above the device's)", integer(1, 0xffffffff))
     .option("--trial", "of a stopped board: have the model tried at the next start, instead of marking it confirmed")
@@ -74,7 +75,7 @@ interface Result extends Flashed {
 
 async function flash(path: string, options: FlashCommandOptions, target: Target, progress: Progress): Promise<Result> {
   const model = await readModel(path, options, target);
-  const talking = await talkTo(target, options.broker);
+  const talking = await talkTo(target, brokerAccess(options));
   try {
     const described = await talking?.remote.describe();
     const image = await imageOf(model, options.counter, target, described);
@@ -89,7 +90,7 @@ async function flash(path: string, options: FlashCommandOptions, target: Target,
 }
 
 /** Whoever runs on the other side, of the ways that need somebody there. */
-async function talkTo(target: Target, broker: string): Promise<TalkingDevice | undefined> {
+async function talkTo(target: Target, access: BrokerAccess): Promise<TalkingDevice | undefined> {
   if (target.way === "file" || target.way === "probe") return undefined;
   const [{ TalkingDevice }, { RemoteDevice }] = await Promise.all([
     import("../boards/trial.ts"),
@@ -97,7 +98,7 @@ async function talkTo(target: Target, broker: string): Promise<TalkingDevice | u
   ]);
   return TalkingDevice.open((handlers) =>
     target.way === "mqtt"
-      ? RemoteDevice.overMqtt(broker, target.device, handlers)
+      ? RemoteDevice.overMqtt(access, target.device, handlers)
       : RemoteDevice.overLink(target.way === "gdb" ? target.running.uart : target.link, handlers),
   );
 }

@@ -1,20 +1,19 @@
 /** `hedge monitor`: shows what a device says. */
 import { type Command, Option } from "commander";
 import type { Entry } from "../remote/monitor.ts";
+import { addBrokerOptions, type BrokerOptions } from "./broker-options.ts";
 import { deviceTarget } from "./device-target.ts";
-import { DEFAULT_BROKER } from "./options.ts";
 import { globalOptions } from "./output.ts";
 import { untilStopped } from "./signals.ts";
 
-interface MonitorOptions {
+interface MonitorOptions extends BrokerOptions {
   readonly board?: string;
   readonly state?: string;
-  readonly broker: string;
   readonly device?: string;
 }
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command("monitor")
     .summary("show a device's log, events and answers")
     .description(
@@ -24,8 +23,8 @@ export function register(program: Command): void {
     .argument("[link]", "address of the link")
     .addOption(new Option("--board <name>", "a board that hedge board run started, by its id").conflicts("device"))
     .option("--state <folder>", "its state folder (default: .hedge/NAME)")
-    .option("-b, --broker <url>", "the MQTT broker", DEFAULT_BROKER)
-    .option("-d, --device <id>", "the device's name at the broker")
+    .option("-d, --device <id>", "the device's name at the broker");
+  addBrokerOptions(command)
     .addHelpText(
       "after",
       "\nExample:\n  hedge monitor serial:/dev/ttyACM0\n  hedge monitor --board mps2-an386\n" +

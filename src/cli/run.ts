@@ -3,14 +3,14 @@ import { type Command, Option } from "commander";
 import type { Bundle } from "../bundle/bundle.ts";
 import { ENGINE_KINDS, type EngineKind } from "../engine/engine.ts";
 import type { Classification, Finisher } from "../explore/classify.ts";
+import { addTlsOptions, type BrokerOptions, brokerAccess } from "./broker-options.ts";
 import { deviceTarget } from "./device-target.ts";
 import { DEFAULT_BROKER, nonNegative } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
 
-interface RunOptions {
+interface RunOptions extends Partial<BrokerOptions> {
   readonly engine: EngineKind;
   readonly threshold?: number;
-  readonly broker?: string;
   readonly edgeOnly?: boolean;
   readonly link?: string;
   readonly board?: string;
@@ -19,7 +19,7 @@ interface RunOptions {
 }
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command("run")
     .summary("classify images and other samples")
     .description(
@@ -44,7 +44,8 @@ export function register(program: Command): void {
         "broker",
       ),
     )
-    .addOption(onDevice("--device <id>", "a device at the broker"))
+    .addOption(onDevice("--device <id>", "a device at the broker"));
+  addTlsOptions(command)
     .addHelpText(
       "after",
       "\nExample:\n  hedge run out/ cat.png\n  hedge run out/ *.png --json --threshold 0.3\n  hedge run out/ sensor.json\n  hedge run out/ cat.png --board porch",
@@ -75,10 +76,12 @@ function isOnDevice({ board, link, device }: RunOptions): boolean {
 async function runHere(
   bundle: Bundle,
   samples: readonly Int8Array[],
-  { engine, threshold, broker, edgeOnly }: RunOptions,
+  { engine, threshold, edgeOnly, broker, ...tls }: RunOptions,
 ): Promise<Classification[]> {
   const { classifySamples } = await import("../explore/classify.ts");
-  const finisher: Finisher = broker ? { by: "broker", url: broker } : { by: edgeOnly ? "nobody" : "here" };
+  const finisher: Finisher = broker
+    ? { by: "broker", access: brokerAccess({ ...tls, broker }) }
+    : { by: edgeOnly ? "nobody" : "here" };
   return classifySamples(bundle, samples, { engine, threshold, finisher });
 }
 

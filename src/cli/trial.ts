@@ -1,16 +1,15 @@
 /** `hedge trial`: the last word on a model that a device tries. */
 import type { Command } from "commander";
 import { HedgeError } from "../errors.ts";
+import { addBrokerOptions, type BrokerOptions } from "./broker-options.ts";
 import { deviceTarget } from "./device-target.ts";
-import { DEFAULT_BROKER } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
 
-interface TrialOptions {
+interface TrialOptions extends BrokerOptions {
   readonly board?: string;
   readonly state?: string;
   readonly link?: string;
   readonly device?: string;
-  readonly broker: string;
 }
 
 const VERDICTS = {
@@ -37,15 +36,15 @@ export function register(program: Command): void {
 
 function registerVerdict(trial: Command, verdict: Verdict): void {
   const { summary, description, done } = VERDICTS[verdict];
-  trial
+  const command = trial
     .command(verdict)
     .summary(summary)
     .description(description)
     .option("--board <name>", "a board that hedge board run started, by its id")
     .option("--state <folder>", "its state folder (default: .hedge/NAME)")
     .option("--link <address>", "a device on a line: serial:/dev/ttyACM0, tcp:host:port or unix:path")
-    .option("-d, --device <id>", "a device at the broker")
-    .option("-b, --broker <url>", "its MQTT broker", DEFAULT_BROKER)
+    .option("-d, --device <id>", "a device at the broker");
+  addBrokerOptions(command)
     .addHelpText("after", `\nExample:\n  hedge trial ${verdict} --board porch`)
     .action(async (options: TrialOptions, command: Command) => {
       const { openRemote } = await import("../remote/target.ts");

@@ -12,8 +12,9 @@ export interface Intake {
 }
 
 /**
- * Calls `work` for each message (it must not reject), and acknowledges the message when it resolves. Beyond `limit` messages in work the
- * socket is not read any more: the broker holds the rest.
+ * Calls `work` for each message (it must not reject), and acknowledges the message when it resolves. With `limit` messages in work one more is
+ * held, and the socket is not read any further: the broker has the rest. Where it honours a Receive Maximum of `limit` (MQTT 5) it never
+ * comes to that, and pings go on being answered. What was retained is no offer but a leftover: it is acknowledged, and nothing else.
  */
 export function takeMessages(
   client: MqttClient,
@@ -22,32 +23,41 @@ export function takeMessages(
 ): Intake {
   let pending = 0;
   let connection = 0;
-  let release: (() => void) | undefined;
+  let held: (() => void) | undefined;
   const whenDrained: (() => void)[] = [];
   client.on("close", () => {
     connection++;
-    release = undefined;
+    // It was of that connection; whoever sent it sends it again.
+    held = undefined;
   });
 
-  // An error given to mqtt.js's callback makes it go on with the next packet and leaves the acknowledgement to us.
-  const goOn = (callback: (error?: Error) => void) => callback(new Error("acknowledged later"));
-
-  client.handleMessage = (packet: IPublishPacket, callback) => {
+  const settle = (packet: IPublishPacket, arrived: number) => {
+    // A message id means nothing to another connection; the broker or the device sends that message again.
+    if (packet.qos !== 1 || arrived !== connection || !client.connected || packet.messageId === undefined) return;
+    acknowledge(client, packet.messageId);
+  };
+  const take = (packet: IPublishPacket, goOn: () => void) => {
     pending++;
     const arrived = connection;
-    if (pending >= limit) release = () => goOn(callback);
-    else goOn(callback);
+    goOn();
     work(packet.topic, packet.payload as Buffer).finally(() => {
       pending--;
-      // A message id means nothing to another connection; the broker or the device sends that message again.
-      if (packet.qos === 1 && arrived === connection && client.connected && packet.messageId !== undefined) {
-        acknowledge(client, packet.messageId);
-      }
-      const resume = release;
-      release = undefined;
-      resume?.();
+      settle(packet, arrived);
+      const next = held;
+      held = undefined;
+      next?.();
       if (pending === 0) for (const resolve of whenDrained.splice(0)) resolve();
     });
+  };
+
+  client.handleMessage = (packet: IPublishPacket, callback) => {
+    // An error given to mqtt.js's callback makes it go on with the next packet and leaves the acknowledgement to us.
+    const goOn = () => callback(new Error("acknowledged later"));
+    if (packet.retain) {
+      settle(packet, connection);
+      goOn();
+    } else if (pending < limit) take(packet, goOn);
+    else held = () => take(packet, goOn);
   };
 
   return {

@@ -8,17 +8,17 @@ import type { MqttClient } from "mqtt";
 import { requireHybrid } from "../bundle/manifest.ts";
 import type { EdgeResult, Engine } from "../engine/engine.ts";
 import { HedgeError } from "../errors.ts";
+import type { BrokerAccess } from "../wire/broker-access.ts";
 import { closeConnection, openConnection } from "../wire/connection.ts";
+import { untilDeadline } from "../wire/expiry.ts";
 import { decodeResult, encodeOffload, type Result } from "../wire/frames.ts";
 import { checkName, offloadTopic, resultTopic } from "../wire/topics.ts";
 import { Gate } from "./gate.ts";
 import { type Backoff, Offers } from "./offers.ts";
 
-export interface DeviceOptions {
+export interface DeviceOptions extends BrokerAccess {
   /** Its name, and its MQTT client id. */
   readonly id: string;
-  /** `mqtt://host:port`. */
-  readonly broker: string;
   /** The device's module; the client has it to itself. */
   readonly engine: Engine;
   /** Digest of the bundle, by which workers know the model. */
@@ -110,6 +110,7 @@ export class DeviceClient {
     const device = new DeviceClient(options);
     const client = await openConnection({
       broker: options.broker,
+      tls: options.tls,
       name: options.id,
       prepare: (connecting) => connecting.on("message", (_topic, frame) => device.#take(frame)),
     });
@@ -222,7 +223,7 @@ export class DeviceClient {
     const bytes = Buffer.from(encodeOffload(frame));
     this.counts.offered++;
     this.counts.offeredBytes += bytes.length;
-    return client.publishAsync(offloadTopic(id), bytes, { qos: 1 }).then(() => undefined);
+    return client.publishAsync(offloadTopic(id), bytes, untilDeadline(client, deadline)).then(() => undefined);
   }
 
   /** A frame on the result topic: from outside, so anything. */

@@ -5,6 +5,7 @@ import { requireHybrid } from "../bundle/manifest.ts";
 import { DeviceClient } from "../device/client.ts";
 import { type EdgeResult, ENTROPY_SCALE, type EngineKind } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
+import { type BrokerAccess, certificateName } from "../wire/broker-access.ts";
 import { CloudHalf } from "./cloud-half.ts";
 import { argMax } from "./entropy.ts";
 
@@ -12,7 +13,7 @@ import { argMax } from "./entropy.ts";
 export type Finisher =
   | { readonly by: "here" }
   | { readonly by: "nobody" }
-  | { readonly by: "broker"; readonly url: string };
+  | { readonly by: "broker"; readonly access: BrokerAccess };
 
 export interface Classification {
   /** -1 where an edge-only model's output is no vector of logits. */
@@ -66,8 +67,9 @@ export async function classifySamples(
   });
   try {
     if (finisher.by === "broker") {
-      const id = `hedge-run-${randomBytes(4).toString("hex")}`;
-      const device = await DeviceClient.connect({ id, broker: finisher.url, engine, digest: bundle.digest });
+      const { access } = finisher;
+      const id = (await certificateName(access.tls)) ?? `hedge-run-${randomBytes(4).toString("hex")}`;
+      const device = await DeviceClient.connect({ id, ...access, engine, digest: bundle.digest });
       try {
         const taken = [];
         for (const sample of samples) taken.push(await device.submit(sample));

@@ -6,14 +6,18 @@ import { randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import { HedgeError } from "../errors.ts";
 import { parseLine } from "../link/line.ts";
+import { type BrokerAccess, certificateName } from "../wire/broker-access.ts";
 import { openConnection } from "../wire/connection.ts";
 import { LinkedDevice } from "./linked-device.ts";
 import type { SessionCounts } from "./session.ts";
 
-export interface GatewayOptions {
+/** In a path of a certificate or a key: the name of the device whose it is, or `gateway` for the gateway's own. */
+const DEVICE = "{device}";
+
+/** Paths of certificate and key may hold `{device}`, for brokers that know each device by its own. */
+export interface GatewayOptions extends BrokerAccess {
   /** Addresses of links, each with a device or none at the moment. */
   readonly links: readonly string[];
-  readonly broker: string;
   readonly log: Logger;
 }
 
@@ -26,21 +30,25 @@ export interface Gateway {
 
 /**
  * Resolves once the broker has answered; links are opened as they appear. Throws HedgeErrors: usage (an address that is none, or twice the
- * same), network (no broker answers within seconds).
+ * same), input (certificates), network (no broker answers within seconds).
  */
-export async function startGateway({ links, broker, log }: GatewayOptions): Promise<Gateway> {
+export async function startGateway({ links, log, ...access }: GatewayOptions): Promise<Gateway> {
   const twice = links.find((link, i) => links.indexOf(link) !== i);
   if (twice !== undefined) {
     throw new HedgeError("usage", `The link ${twice} is given twice.`, "Give each link once.");
   }
   for (const link of links) parseLine(link);
-  await requireBroker(broker);
+  await requireBroker(accessOf(access, "gateway"));
   const names = new Set<string>();
   const past: SessionCounts = { up: 0, down: 0, invalid: 0, dropped: 0 };
   const devices = links.map((address) => {
     const claim = (name: string) => !names.has(name) && names.add(name) !== undefined;
     const release = (name: string) => void names.delete(name);
-    return new LinkedDevice({ address, broker, claim, release, onCounts: (counts) => add(past, counts), log });
+    return new LinkedDevice({
+      ...{ address, claim, release, log },
+      access: (name) => accessOf(access, name),
+      onCounts: (counts) => add(past, counts),
+    });
   });
   return {
     counts() {
@@ -54,10 +62,15 @@ export async function startGateway({ links, broker, log }: GatewayOptions): Prom
   };
 }
 
+function accessOf({ broker, tls }: BrokerAccess, name: string): BrokerAccess {
+  const own = (path: string | undefined) => path?.replaceAll(DEVICE, name);
+  return { broker, tls: tls && { ca: tls.ca, cert: own(tls.cert), key: own(tls.key) } };
+}
+
 /** Devices' connections wait for a broker that is gone for a while; one that was never there is a mistake, and said at once. */
-async function requireBroker(broker: string): Promise<void> {
-  const name = `gateway-${randomBytes(4).toString("hex")}`;
-  const client = await openConnection({ broker, name, status: false, prepare: () => undefined });
+async function requireBroker(access: BrokerAccess): Promise<void> {
+  const name = (await certificateName(access.tls)) ?? `gateway-${randomBytes(4).toString("hex")}`;
+  const client = await openConnection({ ...access, name, status: false, prepare: () => undefined });
   await client.endAsync();
 }
 

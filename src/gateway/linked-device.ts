@@ -1,11 +1,13 @@
 /** What is at the other end of a link: nobody, a device that needs the gateway to reach the broker, or one that does not. */
 import type { Logger } from "pino";
 import { type Hello, Link } from "../link/link.ts";
+import type { BrokerAccess } from "../wire/broker-access.ts";
 import { Session, type SessionCounts } from "./session.ts";
 
 export interface LinkedDeviceOptions {
   readonly address: string;
-  readonly broker: string;
+  /** How a device of that name gets to the broker. */
+  readonly access: (name: string) => BrokerAccess;
   /** Takes a name for this link: false while another link's device has it. */
   readonly claim: (name: string) => boolean;
   readonly release: (name: string) => void;
@@ -72,10 +74,10 @@ export class LinkedDevice {
   }
 
   #join(name: string): void {
-    const { broker, log, address } = this.options;
+    const { access, log, address } = this.options;
     this.#say(`${name} is there`);
     const at = new Session({
-      broker,
+      ...access(name),
       device: name,
       toDevice: (type, frame) => this.#link.send(type, frame),
       onBroker: () => this.#link.speakAsHost(),

@@ -2,14 +2,14 @@
 import type { MqttClient } from "mqtt";
 import type { Logger } from "pino";
 import { HedgeError } from "../errors.ts";
+import type { BrokerAccess } from "../wire/broker-access.ts";
 import { closeConnection, openConnection } from "../wire/connection.ts";
 import { decodeAnswer, decodeCommand, decodeDescription, decodeEvent } from "../wire/device-frames.ts";
 import { FRAME_TYPES } from "../wire/fields.ts";
 import { decodeOffload, decodeResult } from "../wire/frames.ts";
 import { answerTopic, commandTopic, eventTopic, offloadTopic, resultTopic } from "../wire/topics.ts";
 
-export interface SessionOptions {
-  readonly broker: string;
+export interface SessionOptions extends BrokerAccess {
   readonly device: string;
   /** Gives a frame to the device; false when it cannot. */
   readonly toDevice: (type: number, frame: Uint8Array) => boolean;
@@ -112,12 +112,11 @@ export class Session {
 
   /** Until there is a connection or the session ends. */
   async #connect(): Promise<void> {
-    const { broker, device, log } = this.options;
+    const { broker, tls, device, log } = this.options;
     for (let attempt = 0; !this.#stopped; attempt++) {
       try {
         const client = await openConnection({
-          broker,
-          name: device,
+          ...{ broker, tls, name: device },
           prepare: (connecting) => connecting.on("message", (topic, frame) => this.#down(topic, frame)),
         });
         this.#client = client;

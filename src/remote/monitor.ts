@@ -44,7 +44,7 @@ export async function startMonitor(target: RemoteTarget, onEntry: (entry: Entry)
     onStatus: (online) => onEntry({ kind: "status", online }),
   };
   if ("link" in target) return linkTransport(target.link, handlers);
-  return mqttTransport(target.broker, target.device, handlers);
+  return mqttTransport(target, target.device, handlers);
 }
 
 function entryOf(frame: Uint8Array): Entry {

@@ -5,6 +5,7 @@ import { crc32 } from "node:zlib";
 import { Gate } from "../device/gate.ts";
 import { HedgeError } from "../errors.ts";
 import { HEADER_BYTES } from "../slot/header.ts";
+import type { BrokerAccess } from "../wire/broker-access.ts";
 import {
   type Answer,
   type Command,
@@ -120,13 +121,13 @@ export class RemoteDevice {
 
   /** The same over MQTT; network also when there is no broker. */
   static async overMqtt(
-    broker: string,
+    access: BrokerAccess,
     id: string,
     handlers: RemoteHandlers = {},
     within = CONNECT_WITHIN,
   ): Promise<RemoteDevice> {
     const device = new RemoteDevice(id, handlers);
-    device.#transport = await mqttTransport(broker, id, device.#transportHandlers());
+    device.#transport = await mqttTransport(access, id, device.#transportHandlers());
     return device.#connected(within);
   }
 

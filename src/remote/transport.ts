@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { HedgeError } from "../errors.ts";
 import { Link } from "../link/link.ts";
+import { type BrokerAccess, certificateName, shownBroker } from "../wire/broker-access.ts";
 import { openConnection } from "../wire/connection.ts";
 import { FRAME_TYPES } from "../wire/fields.ts";
 import { answerTopic, checkName, commandTopic, eventTopic, statusTopic } from "../wire/topics.ts";
@@ -49,13 +50,18 @@ export function linkTransport(address: string, handlers: TransportHandlers): Tra
   };
 }
 
-/** Throws HedgeErrors: usage (the address, the name), network (no broker, or one that refuses). */
-export async function mqttTransport(broker: string, device: string, handlers: TransportHandlers): Promise<Transport> {
+/** Throws HedgeErrors: usage (the address, the name), input (certificates), network (no broker, or one that refuses). */
+export async function mqttTransport(
+  access: BrokerAccess,
+  device: string,
+  handlers: TransportHandlers,
+): Promise<Transport> {
   checkName("device", device);
+  const shown = shownBroker(access.broker);
   let online: boolean | undefined;
   const client = await openConnection({
-    broker,
-    name: `operator-${randomBytes(4).toString("hex")}`,
+    ...access,
+    name: (await certificateName(access.tls)) ?? `operator-${randomBytes(4).toString("hex")}`,
     status: false,
     prepare: (connecting) =>
       connecting.on("message", (topic, message) => {
@@ -69,7 +75,7 @@ export async function mqttTransport(broker: string, device: string, handlers: Tr
     await client.endAsync();
     throw new HedgeError(
       "network",
-      `The broker at ${broker} refuses to tell what ${device} says: ${(cause as Error).message}.`,
+      `The broker at ${shown} refuses to tell what ${device} says: ${(cause as Error).message}.`,
       `Allow this client to subscribe to ${topics.join(", ")}.`,
       { cause },
     );
@@ -77,7 +83,7 @@ export async function mqttTransport(broker: string, device: string, handlers: Tr
   client.on("close", () => handlers.onLine?.(GONE));
   client.on("connect", () => handlers.onLine?.(undefined));
   return {
-    name: `${device} at ${broker}`,
+    name: `${device} at ${shown}`,
     send(command) {
       // Without a connection mqtt.js would keep it for later; whoever waits asks again.
       if (client.connected) client.publish(commandTopic(device), Buffer.from(command), { qos: 1 });

@@ -4,6 +4,7 @@
 import { Socket } from "node:net";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { HedgeError } from "../errors.ts";
+import { type BrokerAccess, checkBroker, readTls, shownBroker, type TlsMaterial } from "./broker-access.ts";
 import { FRAME_LIMITS } from "./frames.ts";
 import { statusTopic } from "./topics.ts";
 
@@ -16,38 +17,56 @@ const KEEPALIVE = 30;
 /** Room for the topic and the headers of a packet. */
 const TOPIC_BYTES = 1024;
 
-export interface ConnectionOptions {
-  /** `mqtt://host:port` or `mqtts://host:port`. */
-  readonly broker: string;
+/** 4 is MQTT 3.1.1. */
+export type MqttVersion = 4 | 5;
+
+export interface ConnectionOptions extends BrokerAccess {
   /** Client id; also whose status is kept on the broker, as its last will. */
   readonly name: string;
   /** False for those who only look in: the broker keeps no status of theirs. Default true. */
   readonly status?: boolean;
-  /** 5 for shared subscriptions; 4 is MQTT 3.1.1. Default 4. */
-  readonly version?: 4 | 5;
+  /** Default "auto": 5 where the broker speaks it, else 3.1.1. */
+  readonly version?: MqttVersion | "auto";
   /** MQTT 5: most messages that the broker may have sent without an acknowledgement. */
   readonly receiveMaximum?: number;
-  /** Called before the first packet comes in: the place to listen. */
+  /** Called before the first packet comes in: the place to listen. A broker that does not speak MQTT 5 is tried with two clients. */
   readonly prepare: (client: MqttClient) => void;
 }
 
-/** Throws a HedgeError (usage) when `broker` is not the address of a broker. */
-export function checkBroker(broker: string): void {
-  const url = URL.canParse(broker) ? new URL(broker) : undefined;
-  if (url === undefined || !["mqtt:", "mqtts:"].includes(url.protocol) || url.hostname === "") {
-    throw new HedgeError(
-      "usage",
-      `${JSON.stringify(broker)} is not the address of an MQTT broker.`,
-      "Give an address such as mqtt://127.0.0.1:1883.",
-    );
+/** Addresses at which MQTT 5 was refused: asked once by a process that has many connections to one broker. */
+const speakOnly3 = new Set<string>();
+
+/**
+ * Connects. Sessions are clean and end with the connection: who keeps a sample is the device. Throws HedgeErrors: network, within seconds, when
+ * no broker answers; usage and input for an address or a certificate that is none.
+ */
+export async function openConnection(options: ConnectionOptions): Promise<MqttClient> {
+  const { broker, version = "auto" } = options;
+  checkBroker(options);
+  const tls = await readTls(options.tls);
+  if (version !== "auto") return attempt(options, tls, version);
+  if (!speakOnly3.has(broker)) {
+    try {
+      return await attempt(options, tls, 5);
+    } catch (error) {
+      if (!isOlder(error as HedgeError)) throw error;
+    }
   }
+  const client = await attempt(options, tls, 4);
+  speakOnly3.add(broker);
+  return client;
 }
 
-/** Connects; throws a HedgeError (network) within seconds when no broker answers. Sessions are clean: who keeps a sample is the device. */
-export async function openConnection(options: ConnectionOptions): Promise<MqttClient> {
-  const { broker, name, status = true, version = 4, receiveMaximum, prepare } = options;
-  checkBroker(broker);
+/** What the two sides agreed on. */
+export function versionOf(client: MqttClient): MqttVersion {
+  return client.options.protocolVersion === 5 ? 5 : 4;
+}
+
+async function attempt(options: ConnectionOptions, tls: TlsMaterial, version: MqttVersion): Promise<MqttClient> {
+  const { broker, name, status = true, receiveMaximum = 64, prepare } = options;
   const mqttOptions: IClientOptions = {
+    ...tls,
+    rejectUnauthorized: true,
     clientId: name,
     protocolVersion: version,
     clean: true,
@@ -59,7 +78,7 @@ export async function openConnection(options: ConnectionOptions): Promise<MqttCl
   if (version === 5) {
     // The broker drops what is larger, before it gets here.
     const maximumPacketSize = FRAME_LIMITS.offload + TOPIC_BYTES;
-    mqttOptions.properties = { receiveMaximum: receiveMaximum ?? 64, maximumPacketSize };
+    mqttOptions.properties = { receiveMaximum, maximumPacketSize, sessionExpiryInterval: 0 };
   }
   const client = connect(broker, mqttOptions);
   prepare(client);
@@ -70,8 +89,10 @@ export async function openConnection(options: ConnectionOptions): Promise<MqttCl
     await firstConnection(client);
   } catch (cause) {
     client.end(true);
-    throw refusal(broker, version, cause as Error & { code?: string | number });
+    throw refusal(options, cause as ConnectionError);
   }
+  // From now on a broker that refuses is one that is not quite back yet.
+  client.options.reconnectOnConnackError = true;
   if (status) {
     client.on("connect", () => announce(client, name));
     announce(client, name);
@@ -96,28 +117,48 @@ function sendAtOnce(client: MqttClient): void {
   if (client.stream instanceof Socket) client.stream.setNoDelay(true);
 }
 
+/** mqtt.js gives the code of a CONNACK as a number, that of a socket's error as a text, and none for a connection that was dropped. */
+interface ConnectionError extends Error {
+  readonly code?: string | number;
+}
+
+/** CONNACKs of brokers that do not speak the version: MQTT 3.1.1's and MQTT 5's. */
+const UNKNOWN_VERSION: readonly unknown[] = [1, 0x84];
+const DROPPED = "the connection was closed before it was accepted";
+
+/** Whether another version may help: the broker refuses this one, or drops whoever speaks it. */
+function isOlder({ cause }: HedgeError): boolean {
+  const { code, message } = cause as ConnectionError;
+  return message === DROPPED || UNKNOWN_VERSION.includes(code);
+}
+
 /** Codes of Node's errors about a certificate that is shown to it. */
 const CERTIFICATE_ERROR = /CERT|SIGNATURE/;
+/** Codes of Node's errors about what the broker thinks of this client's certificate. */
+const CERTIFICATE_ALERT = /ALERT.*(CERT|UNKNOWN_CA|HANDSHAKE)/;
 
-/** mqtt.js gives the code of a CONNACK as a number, that of a socket's error as a text. */
-function refusal(broker: string, version: 4 | 5, cause: Error & { code?: string | number }): HedgeError {
+function refusal({ broker, tls }: BrokerAccess, cause: ConnectionError): HedgeError {
+  const shown = shownBroker(broker);
   const why = cause.message || cause.code;
+  const network = (sentence: string, remedy: string) => new HedgeError("network", sentence, remedy, { cause });
   if (typeof cause.code === "number") {
-    const hint = version === 5 ? " It may not speak MQTT 5: mosquitto does." : "";
-    const sentence = `The MQTT broker at ${broker} refuses the connection: ${why}.`;
-    return new HedgeError("network", sentence, `Allow this client on the broker.${hint}`, { cause });
+    const remedy = UNKNOWN_VERSION.includes(cause.code)
+      ? "Use a broker that speaks MQTT 5, such as mosquitto."
+      : "Allow this client on the broker.";
+    return network(`The MQTT broker at ${shown} refuses the connection: ${why}.`, remedy);
+  }
+  if (cause.code !== undefined && CERTIFICATE_ALERT.test(cause.code)) {
+    const what = tls?.cert === undefined ? "asks for a certificate" : `does not take the certificate ${tls.cert}`;
+    const remedy = "Give one that its authority signed and that has not expired, with --tls-cert and --tls-key.";
+    return network(`The MQTT broker at ${shown} ${what}: ${why}.`, remedy);
   }
   if (cause.code !== undefined && CERTIFICATE_ERROR.test(cause.code)) {
-    const sentence = `The MQTT broker at ${broker} shows a certificate that is not trusted: ${why}.`;
-    const remedy =
-      "Trust its authority: NODE_EXTRA_CA_CERTS=ca.pem hedge ..., and reach it by a name in its certificate.";
-    return new HedgeError("network", sentence, remedy, { cause });
+    const sentence = `The MQTT broker at ${shown} shows a certificate that is not trusted: ${why}.`;
+    return network(sentence, "Name its authority with --tls-ca ca.pem, and reach it by a name in its certificate.");
   }
-  return new HedgeError(
-    "network",
-    `No MQTT broker answers at ${broker}: ${why}.`,
+  return network(
+    `No MQTT broker answers at ${shown}: ${why}.`,
     "Start one (hedge broker, or mosquitto), or give its address with --broker.",
-    { cause },
   );
 }
 
@@ -135,7 +176,7 @@ function firstConnection(client: MqttClient): Promise<void> {
       else resolve();
     };
     const onConnect = () => settle();
-    const onClose = () => settle(new Error("the connection was closed before it was accepted"));
+    const onClose = () => settle(new Error(DROPPED));
     client.on("connect", onConnect);
     client.on("error", settle);
     client.on("close", onClose);

@@ -47,8 +47,26 @@ export const DEAD_TOPIC = `${ROOT}/dead`;
 
 /** Every device's offloads. */
 export const OFFLOAD_FILTER = `${ROOT}/+/offload`;
-/** Every device's offloads, each to one of the workers (MQTT 5). */
-export const SHARED_OFFLOAD_FILTER = `$share/workers/${OFFLOAD_FILTER}`;
+/** The workers that share the offloads, unless they agree on another name. */
+export const DEFAULT_GROUP = "workers";
+
+/** Every device's offloads, each to one of the group (MQTT 5). */
+export const sharedOffloadFilter = (group: string): string => `$share/${group}/${OFFLOAD_FILTER}`;
+
+export const SHARED_OFFLOAD_FILTER = sharedOffloadFilter(DEFAULT_GROUP);
+
+/** Longer than names: it may be a secret. */
+const GROUP = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Throws a HedgeError (usage) when `group` may not name a group of workers. */
+export function checkGroup(group: string): void {
+  if (GROUP.test(group)) return;
+  throw new HedgeError(
+    "usage",
+    `${JSON.stringify(group)} cannot name a group of workers.`,
+    'Use 1 to 64 letters, digits, "-" and "_".',
+  );
+}
 
 const OFFLOAD = /^hedge\/v1\/([^/]+)\/offload$/;
 

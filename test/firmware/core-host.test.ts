@@ -55,7 +55,7 @@ it.each(["portable", "native"] as const)("a %s module answers as the host does, 
   cleanups.push(() => worker.stop());
   const gateway = await startGateway({ links: [board.link], broker: broker.url, log });
   cleanups.push(() => gateway.stop());
-  const operator = await RemoteDevice.overMqtt(broker.url, "porch");
+  const operator = await RemoteDevice.overMqtt({ broker: broker.url }, "porch");
   cleanups.push(() => operator.close());
   expect(await compareRun({ id: "porch", device: operator }, broker.url, run, () => undefined)).toEqual([]);
   const unsure = run.samples.filter(({ edge }) => !edge.exited).length;

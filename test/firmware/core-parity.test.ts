@@ -92,7 +92,7 @@ it("the firmware offers, answers and counts as the host device does", async () =
   await device.close();
   const gateway = await startGateway({ links: [board.link], broker: broker.url, log: pino({ level: "silent" }) });
   cleanups.push(() => gateway.stop());
-  const operator = await RemoteDevice.overMqtt(broker.url, "porch");
+  const operator = await RemoteDevice.overMqtt({ broker: broker.url }, "porch");
   cleanups.push(() => operator.close());
   for (let i = 0; i < SAMPLES; i++) {
     const sample = sampleOf(i);

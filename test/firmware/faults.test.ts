@@ -169,7 +169,7 @@ it("is offline at the broker as soon as its power is cut, and online again when 
     statuses.push(online);
     heard();
   };
-  const operator = await RemoteDevice.overMqtt(field.broker, lab.id, { onStatus });
+  const operator = await RemoteDevice.overMqtt({ broker: field.broker }, lab.id, { onStatus });
   cleanups.push(() => operator.close());
   const until = async (...expected: boolean[]) => {
     while (statuses.length < expected.length)

@@ -46,7 +46,7 @@ describe("hedge gateway", () => {
     const link = await startBoard("porch");
     const gateway = start(["gateway", link, "--broker", broker.url, "--json", "--quiet"]);
     expect(JSON.parse(await gateway.next())).toEqual({ ready: true, broker: broker.url, links: [link] });
-    const device = await RemoteDevice.overMqtt(broker.url, "porch");
+    const device = await RemoteDevice.overMqtt({ broker: broker.url }, "porch");
     expect((await device.describe()).device).toBe("porch");
     await device.close();
     expect(await gateway.end("SIGTERM")).toBe(0);
@@ -91,7 +91,7 @@ describe("hedge monitor", () => {
     cleanups.push(() => broker.close());
     const link = await startBoard("porch");
     await start(["gateway", link, "--broker", broker.url, "--quiet"]).next();
-    const device = await RemoteDevice.overMqtt(broker.url, "porch");
+    const device = await RemoteDevice.overMqtt({ broker: broker.url }, "porch");
     const monitor = start(["monitor", "--broker", broker.url, "--device", "porch", "--json"]);
     expect(JSON.parse(await monitor.next())).toMatchObject({ kind: "status", online: true });
     await device.setThreshold(1000);

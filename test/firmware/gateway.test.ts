@@ -91,7 +91,7 @@ async function watchStatus(broker: TestBroker) {
 /** An operator's view over MQTT, and the events that come. */
 async function operate(broker: TestBroker, id: string) {
   const events: DeviceEvent[] = [];
-  const device = await RemoteDevice.overMqtt(broker.url, id, { onEvent: (event) => events.push(event) });
+  const device = await RemoteDevice.overMqtt({ broker: broker.url }, id, { onEvent: (event) => events.push(event) });
   cleanups.push(() => device.close());
   return { device, events };
 }

@@ -85,7 +85,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     const onEvent = events.push.bind(events);
     const device =
       operator === "mqtt"
-        ? await RemoteDevice.overMqtt(broker, id, { onEvent })
+        ? await RemoteDevice.overMqtt({ broker }, id, { onEvent })
         : await RemoteDevice.overLink(emulator.uart, { onEvent });
     closers.push(() => device.close());
     return { id, emulator, log: emulator.log, device, events, signer, close };
