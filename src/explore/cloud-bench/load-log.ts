@@ -66,6 +66,13 @@ export function figuresOf(log: LoadLog, ...spans: readonly Span[]): SpanFigures 
   };
 }
 
+/** The span of a deed. */
+export async function during(act: () => Promise<unknown>): Promise<Span> {
+  const from = Date.now();
+  await act();
+  return { from, to: Date.now() };
+}
+
 export const ALWAYS: Span = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
 
 /** The smallest value that `percent` of them do not exceed; NaN of none. */

@@ -51,7 +51,6 @@ export class Load {
   #pacing: NodeJS.Timeout | undefined;
   #full: Promise<unknown> = Promise.resolve();
   #pace: Pace = 0;
-  #random = randomFrom(1);
   readonly #delay = monitorEventLoopDelay({ resolution: 5 });
 
   private constructor(
@@ -112,14 +111,15 @@ export class Load {
     };
   }
 
-  /** A Poisson process. */
+  /** A Poisson process, the same whenever it begins, so that spans of one pace can be compared. */
   #arrivals(pace: number): NodeJS.Timeout {
+    const random = randomFrom(1);
     let due = Date.now();
     return setInterval(() => {
       const now = Date.now();
       while (due <= now) {
-        due += exponential(this.#random(), 1_000 / pace);
-        const device = Math.floor(this.#random() * this.devices.length);
+        due += exponential(random(), 1_000 / pace);
+        const device = Math.floor(random() * this.devices.length);
         const submitted = this.#submit(device);
         this.#open.add(submitted);
         submitted.finally(() => this.#open.delete(submitted));
