@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** Apart from dist/, which belongs to whoever runs the tests. */
@@ -32,6 +33,12 @@ export function buildCli(): string {
     }
   }
   return MAIN;
+}
+
+/** A compiled file of src/, such as one that a thread starts from. */
+export function builtFile(path: string): URL {
+  buildCli();
+  return pathToFileURL(join(OUT, path));
 }
 
 function isStale(): boolean {
