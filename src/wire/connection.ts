@@ -14,8 +14,8 @@ const CONNECT_TIMEOUT = 5_000;
 const RECONNECT_PERIOD = 500;
 /** Seconds of silence after which the broker is taken for gone. */
 const KEEPALIVE = 30;
-/** Room for the topic and the headers of a packet. */
-const TOPIC_BYTES = 1024;
+/** The largest packet that anybody has to send: a frame, and room for its topic and headers. */
+export const MAX_PACKET_BYTES = FRAME_LIMITS.offload + 1024;
 
 /** 4 is MQTT 3.1.1. */
 export type MqttVersion = 4 | 5;
@@ -77,8 +77,7 @@ async function attempt(options: ConnectionOptions, tls: TlsMaterial, version: Mq
   };
   if (version === 5) {
     // The broker drops what is larger, before it gets here.
-    const maximumPacketSize = FRAME_LIMITS.offload + TOPIC_BYTES;
-    mqttOptions.properties = { receiveMaximum, maximumPacketSize, sessionExpiryInterval: 0 };
+    mqttOptions.properties = { receiveMaximum, maximumPacketSize: MAX_PACKET_BYTES, sessionExpiryInterval: 0 };
   }
   const client = connect(broker, mqttOptions);
   prepare(client);

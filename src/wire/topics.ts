@@ -13,7 +13,7 @@
  */
 import { HedgeError } from "../errors.ts";
 
-const ROOT = "hedge/v1";
+export const ROOT = "hedge/v1";
 
 /**
  * Names of devices and workers. They are MQTT client ids as well, and 23 characters is what every MQTT 3.1.1 server must
