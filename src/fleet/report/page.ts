@@ -6,7 +6,7 @@ import type { FleetResult, RunCost } from "../result.ts";
 import { distributions } from "./distributions.ts";
 import { drawPlot, escapeText } from "./draw.ts";
 import { bytes, count, days, milliseconds, percent, seconds, smallPercent } from "./format.ts";
-import { MEASURES, whole } from "./measures.ts";
+import { MEASURES, rowsOf, shown } from "./measures.ts";
 import { overTime } from "./over-time.ts";
 import type { Figure, PlotTable } from "./plot.ts";
 import { STYLE } from "./style.ts";
@@ -108,10 +108,9 @@ function headline(result: FleetResult): Headline[] {
 }
 
 function groupTable(result: FleetResult): PlotTable {
-  const rows = result.groups.length === 1 ? result.groups : [...result.groups, whole(result)];
   return {
     head: ["group", ...MEASURES.map(({ name }) => name)],
-    rows: rows.map((row) => [row.name, ...MEASURES.map(({ of }) => of(row))]),
+    rows: rowsOf(result).map((row) => [row.name, ...MEASURES.map((measure) => shown(measure, row))]),
   };
 }
 
