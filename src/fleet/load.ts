@@ -9,6 +9,7 @@ import { loadSamples } from "../explore/load-samples.ts";
 import type { Samples } from "../explore/samples.ts";
 import { estimateInferenceTime, type InferenceTime } from "./inference-time.ts";
 import { deviceCount, type FleetSpec, type GroupSpec } from "./spec.ts";
+import { DEFAULT_CLASSES } from "./spec-group.ts";
 
 const DEFAULT_BOARD = "stm32f4-discovery";
 
@@ -116,17 +117,16 @@ async function sampleSet({ manifest, images, labels, sets }: OpenBundle, path: s
 }
 
 function checkShards({ name, data }: GroupSpec, { byClass }: SampleSet): void {
-  const classes = byClass.filter(({ length }) => length > 0).length;
-  if (data.shard === "by-class" && (data.classes ?? DEFAULT_CLASSES) > classes)
+  if (data.shard !== "by-class") return;
+  const { classes = DEFAULT_CLASSES } = data;
+  const present = byClass.filter(({ length }) => length > 0).length;
+  if (classes > present)
     throw new HedgeError(
       "input",
-      `Devices of the group ${name} are to see ${data.classes ?? DEFAULT_CLASSES} classes each, but their samples are of ${classes}.`,
+      `Devices of the group ${name} are to see ${classes} classes each, but their samples are of ${present}.`,
       "Ask for fewer classes, or name other samples.",
     );
 }
-
-/** Classes that a device sees where `shard: by-class` does not say. */
-export const DEFAULT_CLASSES = 2;
 
 async function timeOf(group: GroupSpec, { bundle, images }: OpenBundle): Promise<InferenceTime> {
   if (group.inferenceTime !== undefined) return group.inferenceTime;

@@ -7,6 +7,10 @@ import { outages, path, text } from "./spec-parts.ts";
 const GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,15}$/;
 const MOST_PER_GROUP = 999_999;
 
+/** Classes that a device sees, and the Dirichlet distribution's parameter, where a shard does not say. */
+export const DEFAULT_CLASSES = 2;
+export const DEFAULT_ALPHA = 0.5;
+
 const drift = z
   .strictObject({
     from: duration.describe("When it begins"),
@@ -22,13 +26,18 @@ const dataObject = z
       .enum(["iid", "by-class", "skew"])
       .default("iid")
       .describe("iid: drawn from all; by-class: each device sees a few classes; skew: each has its own mix of classes"),
-    classes: z.int().min(1).max(1000).optional().describe("by-class: how many a device sees; default 2"),
+    classes: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe(`by-class: how many a device sees; default ${DEFAULT_CLASSES}`),
     alpha: z
       .number()
       .positive()
       .max(1000)
       .optional()
-      .describe("skew: of the Dirichlet distribution; small: one class prevails; default 0.5"),
+      .describe(`skew: of the Dirichlet distribution; small: one class prevails; default ${DEFAULT_ALPHA}`),
     drift: drift.optional().describe("The share of samples drawn anew grows from none to all"),
   })
   .superRefine(({ shard, classes, alpha, drift }, context) => {
