@@ -33,7 +33,7 @@ async function bundleFolder(): Promise<{ bundle: Bundle; folder: string }> {
 }
 
 async function startWorkerProcess(folder: string, broker: string, args: readonly string[]): Promise<ChildProcess> {
-  const { child } = await startCli(["worker", folder, "--broker", broker, "--threads", "1", "--quiet", ...args]);
+  const { child } = await startCli(["worker", folder, "--broker", broker, "--processes", "1", "--quiet", ...args]);
   cleanups.push(() => cutOff(child));
   return child;
 }
@@ -67,7 +67,7 @@ async function feed(device: DeviceClient, at: Record<number, () => Promise<unkno
 describe.each([
   ["aedes", []],
   ["mosquitto", []],
-  ["mosquitto", ["--shared"]],
+  ["mosquitto", ["--mode", "shared"]],
 ] as const)("on %s %s", (kind, args) => {
   it(`answers all ${COUNT} samples when the worker is killed among them and started again`, async () => {
     const { bundle, folder } = await bundleFolder();

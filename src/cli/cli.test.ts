@@ -44,10 +44,11 @@ describe("help", () => {
 describe("an error", () => {
   it.each([
     ["an unknown command", ["brokr"], "Unknown command 'brokr'.", "Did you mean broker?"],
-    ["a missing argument", ["worker"], "Missing required argument 'bundles'.", "See hedge --help"],
+    ["a missing argument", ["inspect"], "Missing required argument 'bundle'.", "See hedge --help"],
+    ["a worker without models", ["worker"], "The worker has no bundle to serve.", "--store"],
     ["an unknown option", ["broker", "--prot", "1"], "Unknown option '--prot'.", "Did you mean --port?"],
     ["a port that is none", ["broker", "--port", "70000"], "argument '70000' is invalid.", "from 0 to 65535"],
-    ["a log level that is none", ["worker", "x", "--log-level", "loud"], '"loud" is no log level.', "debug, info"],
+    ["a log level that is none", ["gateway", "x", "--log-level", "loud"], '"loud" is no log level.', "debug, info"],
   ])("of usage: %s", async (_, args, sentence, remedy) => {
     const { code, stdout, stderr } = await runCli(args);
     expect([code, stdout]).toEqual([EXIT_CODES.usage, ""]);
@@ -90,7 +91,7 @@ describe("commands that run until they are stopped", () => {
     const broker = await startCli(["broker", "--port", "0", "--json"]);
     const { url } = JSON.parse(broker.line) as { url: string };
     expect(url).toMatch(/^mqtt:\/\/127\.0\.0\.1:\d+$/);
-    const worker = await startCli(["worker", folder, "--broker", url, "--name", "w", "--threads", "1"]);
+    const worker = await startCli(["worker", folder, "--broker", url, "--name", "w", "--processes", "1"]);
     expect(worker.line).toBe(`w ready at ${url} for tiny`);
     onTestFinished(() => {
       // After a failure nothing may stay behind.

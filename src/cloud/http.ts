@@ -3,6 +3,7 @@
  * the loopback unless told otherwise, and says nothing that is secret.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { HedgeError } from "../errors.ts";
 import type { Metrics } from "./metrics.ts";
 import type { WorkerStatus } from "./status.ts";
@@ -11,12 +12,6 @@ export interface HttpServer {
   /** `http://host:port`. */
   readonly url: string;
   close(): Promise<void>;
-}
-
-export interface ListenAddress {
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
 }
 
 /** Limits of what is taken from a connection: bytes of headers, connections, milliseconds for a request. */
@@ -35,12 +30,8 @@ type Pages = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 const TEXT = "text/plain; charset=utf-8";
 const plain = (code: number, body: string): Answer => ({ code, type: TEXT, body: `${body}\n` });
 
-/** Listens; throws a HedgeError (network) when the address cannot be listened on. */
-export async function serveHttp(
-  { host, port }: ListenAddress,
-  status: () => WorkerStatus,
-  metrics: Metrics,
-): Promise<HttpServer> {
+/** Listens at `HOST:PORT`; throws a HedgeError (network) when that cannot be listened on. */
+export async function serveHttp(place: string, status: () => WorkerStatus, metrics: Metrics): Promise<HttpServer> {
   const pages: Pages = {
     // That it is answered at all is what it says: the event loop turns.
     "/health": () => plain(200, "ok"),
@@ -61,11 +52,12 @@ export async function serveHttp(
     (request, response) => void answer(pages, request, response),
   );
   server.maxConnections = MAX_CONNECTIONS;
-  await listen(server, host, port);
-  const address = server.address();
-  const bound = typeof address === "object" && address !== null ? address.port : port;
+  const { hostname, port } = new URL(`http://${place}`);
+  // Brackets are for URLs.
+  await listen(server, hostname.replace(/^\[|\]$/g, ""), Number(port || 80));
+  const { port: bound } = server.address() as AddressInfo;
   return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${bound}`,
+    url: `http://${hostname}:${bound}`,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();

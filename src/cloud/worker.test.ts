@@ -16,6 +16,7 @@ import {
 } from "../wire/frames.ts";
 import { packPayload } from "../wire/payload.ts";
 import { DEAD_TOPIC, offloadTopic, resultTopic, statusTopic } from "../wire/topics.ts";
+import type { WorkerMode } from "./connect.ts";
 import { type CloudWorker, startWorker } from "./worker.ts";
 
 const log = pino({ level: "silent" });
@@ -61,14 +62,18 @@ async function probe(broker: TestBroker): Promise<Probe> {
   return { client, results, dead, statuses, until, send };
 }
 
-async function setUp(kind: keyof typeof BROKERS, bundle: Bundle, options: { shared?: boolean; workers?: number } = {}) {
+async function setUp(
+  kind: keyof typeof BROKERS,
+  bundle: Bundle,
+  options: { mode?: WorkerMode; workers?: number } = {},
+) {
   const broker = await BROKERS[kind]();
   cleanups.push(() => broker.close());
   const watcher = await probe(broker);
   const workers: CloudWorker[] = [];
   for (let i = 0; i < (options.workers ?? 1); i++) {
-    const { shared } = options;
-    const worker = await startWorker({ broker: broker.url, bundles: [bundle], name: `w${i}`, shared, threads: 1, log });
+    const { mode } = options;
+    const worker = await startWorker({ broker: broker.url, bundles: [bundle], name: `w${i}`, mode, processes: 1, log });
     cleanups.push(() => worker.stop());
     workers.push(worker);
   }
@@ -186,7 +191,7 @@ describe.each(["aedes", "mosquitto"] as const)("a worker on %s", (kind) => {
 describe("workers that share samples (MQTT 5)", () => {
   it("answer each sample once between them", async () => {
     const bundle = await tinyHybrid();
-    const { watcher, workers } = await setUp("mosquitto", bundle, { shared: true, workers: 2 });
+    const { watcher, workers } = await setUp("mosquitto", bundle, { mode: "shared", workers: 2 });
     const count = 60;
     for (let i = 0; i < count; i++) await watcher.send(offloadTopic("d"), encodeOffload(offloadOf(bundle, i)));
     await watcher.until(() => watcher.results.length === count);
@@ -200,9 +205,14 @@ describe("workers that share samples (MQTT 5)", () => {
     const broker = await BROKERS.aedes();
     cleanups.push(() => broker.close());
     const bundles = [await tinyHybrid()];
-    const error = await startWorker({ broker: broker.url, bundles, name: "w", shared: true, threads: 1, log }).catch(
-      (e) => e,
-    );
+    const error = await startWorker({
+      broker: broker.url,
+      bundles,
+      name: "w",
+      mode: "shared",
+      processes: 1,
+      log,
+    }).catch((e) => e);
     expect(error).toBeInstanceOf(HedgeError);
     expect(error).toMatchObject({ kind: "network", remedy: expect.stringContaining("mosquitto") });
   });
@@ -212,7 +222,7 @@ describe("a worker refuses to start", () => {
   it("without a broker", async () => {
     const broker = `mqtt://127.0.0.1:${await freePort()}`;
     const bundles = [await tinyHybrid()];
-    const error = await startWorker({ broker, bundles, name: "w", threads: 1, log }).catch((e) => e);
+    const error = await startWorker({ broker, bundles, name: "w", processes: 1, log }).catch((e) => e);
     expect(error).toBeInstanceOf(HedgeError);
     expect(error).toMatchObject({ kind: "network", message: expect.stringContaining(broker) });
   });
@@ -231,7 +241,7 @@ describe("a worker refuses to start", () => {
   ])("with %s", async (_, changes, kind, message) => {
     const { bundles: makers = [tinyHybrid], ...rest } = changes as { bundles?: (() => Promise<Bundle>)[] };
     const bundles = await Promise.all(makers.map((make) => make()));
-    const options = { broker: "mqtt://127.0.0.1:1", bundles, name: "w", threads: 1, log, ...rest };
+    const options = { broker: "mqtt://127.0.0.1:1", bundles, name: "w", processes: 1, log, ...rest };
     const error = await startWorker(options).catch((e) => e);
     expect(error).toBeInstanceOf(HedgeError);
     expect(error).toMatchObject({ kind, message: expect.stringContaining(message) });
@@ -251,7 +261,7 @@ describe("a cloud part that does not fit its manifest", () => {
     const broker = await BROKERS.aedes();
     cleanups.push(() => broker.close());
     const watcher = await probe(broker);
-    const worker = await startWorker({ broker: broker.url, bundles: [misfit, good], name: "w", threads: 1, log });
+    const worker = await startWorker({ broker: broker.url, bundles: [misfit, good], name: "w", processes: 1, log });
     cleanups.push(() => worker.stop());
     await watcher.send(offloadTopic("d"), encodeOffload(offloadOf(misfit, 1)));
     await watcher.send(offloadTopic("d"), encodeOffload(offloadOf(good, 2)));

@@ -71,7 +71,7 @@ describe("the edge client", () => {
   it("answers what it is sure of itself, and takes the cloud's answer for the rest", async () => {
     const bundle = await tinyHybrid();
     const { url } = await broker();
-    const worker = await startWorker({ broker: url, bundles: [bundle], name: "w", threads: 1, log });
+    const worker = await startWorker({ broker: url, bundles: [bundle], name: "w", processes: 1, log });
     cleanups.push(() => worker.stop());
     const client = await device(url, bundle);
     expect(await client.classify(SURE)).toEqual({
@@ -111,7 +111,7 @@ describe("the edge client", () => {
   it("falls back without waiting for the deadline when no worker has its model", async () => {
     const [bundle, other] = [await tinyHybrid(), await otherHybrid()];
     const { url } = await broker();
-    const worker = await startWorker({ broker: url, bundles: [other], name: "w", threads: 1, log });
+    const worker = await startWorker({ broker: url, bundles: [other], name: "w", processes: 1, log });
     cleanups.push(() => worker.stop());
     const client = await device(url, bundle);
     expect(await client.classify(unsureSample(1))).toMatchObject({ source: "fallback", confirmed: false, attempts: 1 });

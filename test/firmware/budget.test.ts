@@ -32,7 +32,7 @@ beforeAll(async () => {
     broker: broker.url,
     bundles: [bundle],
     name: "w",
-    threads: 1,
+    processes: 1,
     log: pino({ level: "silent" }),
   });
 });

@@ -51,7 +51,7 @@ it.each(["portable", "native"] as const)("a %s module answers as the host does, 
 
   const broker = await BROKERS.mosquitto();
   cleanups.push(() => broker.close());
-  const worker = await startWorker({ broker: broker.url, bundles: [bundle], name: "w", threads: 1, log });
+  const worker = await startWorker({ broker: broker.url, bundles: [bundle], name: "w", processes: 1, log });
   cleanups.push(() => worker.stop());
   const gateway = await startGateway({ links: [board.link], broker: broker.url, log });
   cleanups.push(() => gateway.stop());

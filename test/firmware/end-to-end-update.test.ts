@@ -76,7 +76,7 @@ describe("a model on trial", () => {
       broker: broker.url,
       bundles: [bundle],
       name: "w",
-      threads: 1,
+      processes: 1,
       log,
     });
     cleanups.push(() => worker.stop());

@@ -54,7 +54,7 @@ beforeAll(async () => {
   field = await startSecuredBroker(folder);
   const bundles = PROFILES.map((profile) => runs[profile].bundle);
   const { url } = field.broker;
-  worker = await startWorker({ broker: url, bundles, name: "w", threads: 1, log: pino({ level: "silent" }) });
+  worker = await startWorker({ broker: url, bundles, name: "w", processes: 1, log: pino({ level: "silent" }) });
 });
 
 afterAll(async () => {

@@ -108,7 +108,7 @@ describe("a device behind the gateway", () => {
   it("gets a model over MQTT and answers as the cloud does where its exit is not sure", async () => {
     const bundle = await tinyHybrid();
     const broker = await startBroker();
-    const worker = await startWorker({ broker: broker.url, bundles: [bundle], name: "w", threads: 1, log });
+    const worker = await startWorker({ broker: broker.url, bundles: [bundle], name: "w", processes: 1, log });
     cleanups.push(() => worker.stop());
     const board = await startBoard("porch");
     const gateway = await gatewayFor(broker, [board]);
@@ -176,7 +176,7 @@ describe("a device behind the gateway", () => {
     // The operator is back before there is anybody to answer.
     const { counts } = await device.describe();
     expect(counts).toMatchObject({ offloaded: 2, answered: 0, unconfirmed: 0 });
-    const worker = await startWorker({ broker: again.url, bundles: [bundle], name: "w", threads: 1, log });
+    const worker = await startWorker({ broker: again.url, bundles: [bundle], name: "w", processes: 1, log });
     cleanups.push(() => worker.stop());
     expect((await answers).map(({ source, label }) => [source, label])).toEqual(
       samples.map((sample) => ["cloud", tinyCloudLabel(sample)]),

@@ -43,7 +43,7 @@ export class Field {
   async startWorker(): Promise<void> {
     const log = pino({ level: "silent" });
     const { bundle } = this.options;
-    this.#worker = await startWorker({ broker: this.broker, bundles: [bundle], name: "worker", threads: 1, log });
+    this.#worker = await startWorker({ broker: this.broker, bundles: [bundle], name: "worker", processes: 1, log });
   }
 
   async stopWorker(): Promise<void> {
