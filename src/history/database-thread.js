@@ -7,6 +7,7 @@
  * be several statements. Says { open: true } once the connection stands, { failed } when it does not come about, and ends when it is lost.
  * { close: true } ends it in order.
  */
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 
 /** @typedef {(sql: string, values?: unknown[]) => Promise<unknown[]>} Query */
@@ -24,6 +25,13 @@ const NUMERIC = 1700;
 /** @param {string} path @returns {Promise<Connection>} */
 async function openFolder(path) {
   const { PGlite } = await import("@electric-sql/pglite");
+  if (!existsSync(path)) {
+    // It takes seconds: what was cut off meanwhile must not be taken for a database.
+    const draft = `${path}.new`;
+    rmSync(draft, { recursive: true, force: true });
+    await (await PGlite.create(draft)).close();
+    renameSync(draft, path);
+  }
   const database = await PGlite.create({ dataDir: path, parsers: { [INT8]: Number, [NUMERIC]: Number } });
   return {
     async query(sql, values) {

@@ -6,6 +6,9 @@ import { Worker as Thread } from "node:worker_threads";
 import type { HistoryAddress } from "./address.ts";
 import { lockFolder } from "./folder-lock.ts";
 
+/** The database's own folder in that of a history. */
+export const PGDATA = "pgdata";
+
 /** Milliseconds within which a server has to take a connection. */
 const CONNECT_TIMEOUT = 10_000;
 /** Milliseconds that a server may take over one statement, and leave a transaction of ours open. */
@@ -77,7 +80,7 @@ export class Database {
   static async open(address: HistoryAddress, limits: DatabaseLimits = {}): Promise<Database> {
     const { statementTimeout = STATEMENT_TIMEOUT, silenceTimeout = SILENCE_TIMEOUT } = limits;
     const unlock = "folder" in address ? lockFolder(address.folder) : () => undefined;
-    const where = "folder" in address ? { folder: join(address.folder, "pgdata") } : { url: address.url };
+    const where = "folder" in address ? { folder: join(address.folder, PGDATA) } : { url: address.url };
     const thread = new Thread(new URL("./database-thread.js", import.meta.url), {
       workerData: { ...where, connectTimeout: CONNECT_TIMEOUT, statementTimeout },
     });
@@ -86,7 +89,7 @@ export class Database {
     // PGlite computes as long as it computes: to cut it off would help nothing.
     const database = new Database(thread, "folder" in address ? Number.POSITIVE_INFINITY : silenceTimeout);
     try {
-      await database.#wait(0, database.silenceTimeout + CONNECT_TIMEOUT);
+      await database.#wait(0, database.silenceTimeout);
       return database;
     } catch (error) {
       await database.abandon();

@@ -5,13 +5,12 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { Observer } from "../cloud/observer.ts";
-import { HedgeError } from "../errors.ts";
 import { type HistoryAddress, parseAddress } from "./address.ts";
 import { Database, type DatabaseLimits } from "./database.ts";
 import { historyError, refusesRows } from "./errors.ts";
 import { migrate } from "./migrate.ts";
 import type { HistoryRecord } from "./records.ts";
-import { prune, type Retention, tidy } from "./retention.ts";
+import { checkRetention, prune, type Retention, tidy } from "./retention.ts";
 import { Ring } from "./ring.ts";
 import { writeBatch } from "./write.ts";
 
@@ -65,13 +64,11 @@ interface Batch {
 
 /**
  * Does not wait for the database: while it is away, it is tried again and again.
- * @throws HedgeError (usage) for an address that is none
+ * @throws HedgeError (usage) for an address that is none, or a retention that it cannot have
  */
 export function openHistory(options: HistoryOptions): History {
   const address = parseAddress(options.url);
-  if (options.retention?.bytes !== undefined && !("folder" in address)) {
-    throw new HedgeError("usage", "Only a folder's history is kept below a size.", "Give --rows or an age instead.");
-  }
+  checkRetention(options.url, options.retention ?? {});
   return new History(address, options);
 }
 

@@ -1,4 +1,6 @@
 /** Letting go of old rows, a few at a time: a history that is written to at the same time does not wait for long. */
+import { HedgeError } from "../errors.ts";
+import { parseAddress } from "./address.ts";
 import type { Database, Query } from "./database.ts";
 
 export interface Retention {
@@ -8,6 +10,16 @@ export interface Retention {
   readonly rows?: number;
   /** Most bytes of a folder's tables; the oldest rows go. A server's size is its administrator's. */
   readonly bytes?: number;
+}
+
+/** @throws HedgeError (usage) for a size that cannot be kept there */
+export function checkRetention(text: string, { bytes }: Retention): void {
+  if (bytes === undefined || "folder" in parseAddress(text)) return;
+  throw new HedgeError(
+    "usage",
+    "Only a folder's history is kept below a size.",
+    "Give an age or a number of rows instead.",
+  );
 }
 
 /** Rows deleted by one statement. */
