@@ -3,6 +3,7 @@
  * help stays quick.
  */
 import { Command } from "commander";
+import { register as acl } from "./acl.ts";
 import { register as analyze } from "./analyze.ts";
 import { register as board } from "./board.ts";
 import { register as boards } from "./boards.ts";
@@ -16,10 +17,12 @@ import { register as evaluate } from "./eval.ts";
 import { register as exitCodes } from "./exit-codes.ts";
 import { register as flash } from "./flash.ts";
 import { register as gateway } from "./gateway.ts";
+import { register as history } from "./history.ts";
 import { register as inspect } from "./inspect.ts";
 import { register as keys } from "./keys.ts";
 import { register as monitor } from "./monitor.ts";
 import { register as run } from "./run.ts";
+import { register as schema } from "./schema.ts";
 import { register as sign } from "./sign.ts";
 import { register as trial } from "./trial.ts";
 import { register as worker } from "./worker.ts";
@@ -40,9 +43,12 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   gateway,
   monitor,
   broker,
+  acl,
+  history,
   demo,
   data,
   zoo,
+  schema,
   flash,
   trial,
   board,
