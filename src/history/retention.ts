@@ -6,7 +6,7 @@ import type { Database, Query } from "./database.ts";
 export interface Retention {
   /** Rows whose last news is older go. Milliseconds. */
   readonly age?: number;
-  /** Of samples, of exits, of dead letters and of events: the newest so many stay. */
+  /** Of samples, of exits, of dead letters and of events: the newest so many stay, and what is as old as the oldest of them. */
   readonly rows?: number;
   /** Most bytes of a folder's tables; the oldest rows go. A server's size is its administrator's. */
   readonly bytes?: number;
@@ -89,7 +89,7 @@ async function deleteStep(query: Query, table: string, column: string, before: s
   const [row] = await query(
     `with gone as (
       delete from ${table} where ctid = any (array(
-        select ctid from ${table} where ${column} <= $1::text::timestamptz order by ${column} limit ${STEP}
+        select ctid from ${table} where ${column} < $1::text::timestamptz order by ${column} limit ${STEP}
       )) returning 1
     ) select count(*) as gone from gone`,
     [before],
@@ -97,12 +97,13 @@ async function deleteStep(query: Query, table: string, column: string, before: s
   return row?.gone as number;
 }
 
-/** The time of the newest row beyond the newest `count`; undefined when there are not so many. */
+/** The time of the oldest of the newest `count` rows; undefined when there are not so many. */
 async function timeOfNth(query: Query, table: Log, count: number): Promise<string | undefined> {
+  if (count === 0) return "infinity";
   const column = LOGS[table];
   const [row] = await query(
     `select ${column}::text as time from ${table} order by ${column} desc offset $1::bigint limit 1`,
-    [count],
+    [count - 1],
   );
   return row?.time as string | undefined;
 }

@@ -112,7 +112,7 @@ export interface Summary {
   readonly ms: { readonly p50: number | null; readonly p99: number | null };
   /** Samples that devices answered themselves, by source. */
   readonly exits: Readonly<Record<string, number>>;
-  /** Answered by the exit, of all samples that devices told of: needs a recorder. Null without any. */
+  /** Answered by the exit, of all samples that devices told of. Null without exits: nobody may have recorded them. */
   readonly coverage: number | null;
   readonly dead: Readonly<Record<string, number>>;
   readonly devices: number;
@@ -145,6 +145,7 @@ export function summary(database: Database, shown: string, filter: Omit<Filter, 
     const exits = await byName("source", VIEWS.exits);
     const exited = exits.edge ?? 0;
     const all = exited + (counts.samples as number);
+    const isRecorded = Object.keys(exits).length > 0;
     return {
       ...(counts as Pick<
         Summary,
@@ -153,7 +154,7 @@ export function summary(database: Database, shown: string, filter: Omit<Filter, 
       results: await byName("served", VIEWS.results),
       ms: { p50: p50 as number | null, p99: p99 as number | null },
       exits,
-      coverage: all === 0 ? null : exited / all,
+      coverage: isRecorded ? exited / all : null,
       dead: await byName("reason", VIEWS.dead),
       devices: await countOf(ask, VIEWS.devices),
       workers: await countOf(ask, VIEWS.workers),
