@@ -1,5 +1,5 @@
 /**
- * Reading a bundle from a folder, on the assumption that somebody tampered with it.
+ * Reading a bundle from a folder, or from wherever else, on the assumption that somebody tampered with it.
  */
 import { join } from "node:path";
 import { HedgeError } from "../errors.ts";
@@ -13,8 +13,29 @@ import { manifestText } from "./write.ts";
 const MISSING = "Give a folder that `hedge compile` wrote, or compile the model again.";
 const DAMAGED = "Copy the bundle again from where it was compiled, or compile the model again.";
 
-async function readManifest(path: string): Promise<Manifest> {
-  const bytes = await readCapped(path, LIMITS.manifestBytes, MISSING);
+/** Where the files of a bundle are. */
+export interface BundleSource {
+  /** What errors call a file. */
+  where(file: string): string;
+  /**
+   * A whole file of at most `limit` bytes; it should have `expected`, and no more than one byte beyond them need be read. Throws a HedgeError
+   * for a larger one, and when there is none.
+   */
+  read(file: string, limit: number, expected?: number): Promise<Uint8Array>;
+}
+
+function folderSource(directory: string): BundleSource {
+  const where = (file: string) => join(directory, file);
+  return {
+    where,
+    read: (file, limit) => readCapped(where(file), limit, file === MANIFEST_FILE ? MISSING : DAMAGED),
+  };
+}
+
+/** Reads and checks a manifest alone: its schema, its digest and its geometry. Throws as `readBundleFrom`. */
+export async function readManifest(source: BundleSource): Promise<Manifest> {
+  const path = source.where(MANIFEST_FILE);
+  const bytes = await source.read(MANIFEST_FILE, LIMITS.manifestBytes);
   let text: string;
   let raw: unknown;
   try {
@@ -28,23 +49,33 @@ async function readManifest(path: string): Promise<Manifest> {
   if (modelDigest(manifest) !== manifest.digest || manifestText(raw as Manifest) !== text) {
     throw new HedgeError("input", `${path} was altered: its digest does not match its content.`, DAMAGED);
   }
+  checkGeometry(manifest, path);
   return manifest;
 }
 
+/** As `readBundleFrom` from a folder. */
+export function readBundle(directory: string): Promise<Bundle> {
+  return readBundleFrom(folderSource(directory));
+}
+
+/** The manifest of the bundle in a folder; its parts are not looked at. Throws HedgeError (input) naming the file. */
+export function readBundleManifest(directory: string): Promise<Manifest> {
+  return readManifest(folderSource(directory));
+}
+
 /**
- * Reads and checks the bundle in `directory`: sizes, schema, digest, the hash of each part, the module's validity and
- * interface, and that every address lies inside the module's memory. Throws HedgeError (input) naming the file.
+ * Reads and checks a bundle: sizes, schema, digest, the hash of each part, the module's validity and interface, and that every address lies
+ * inside the module's memory. Throws HedgeError (input) naming the file, and what the source throws.
  */
-export async function readBundle(directory: string): Promise<Bundle> {
-  const manifestPath = join(directory, MANIFEST_FILE);
-  const manifest = await readManifest(manifestPath);
-  checkGeometry(manifest, manifestPath);
+export async function readBundleFrom(source: BundleSource): Promise<Bundle> {
+  const manifest = await readManifest(source);
 
   const readPart = async (name: PartFile): Promise<Uint8Array> => {
-    const path = join(directory, name);
+    const path = source.where(name);
     const expected = manifest.parts[name]!;
-    const { buffer } = await readCapped(path, LIMITS[name], DAMAGED);
-    const bytes = new Uint8Array(buffer);
+    const read = await source.read(name, LIMITS[name], expected.bytes);
+    // A plain array, whatever the source made.
+    const bytes = new Uint8Array(read.buffer, read.byteOffset, read.byteLength);
     if (bytes.length !== expected.bytes || sha256Hex(bytes) !== expected.sha256) {
       const what =
         bytes.length !== expected.bytes ? `it has ${bytes.length} bytes, not ${expected.bytes}` : "its SHA-256 differs";
@@ -55,6 +86,6 @@ export async function readBundle(directory: string): Promise<Bundle> {
   const edgeWasm = await readPart("edge.wasm");
   const weights = await readPart("weights.bin");
   const cloudOnnx = manifest.parts["cloud.onnx"] ? await readPart("cloud.onnx") : undefined;
-  await checkModule(edgeWasm, join(directory, "edge.wasm"));
+  await checkModule(edgeWasm, source.where("edge.wasm"));
   return { manifest, digest: manifest.digest, edgeWasm, weights, cloudOnnx };
 }

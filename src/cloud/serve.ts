@@ -3,11 +3,12 @@
  */
 import { performance } from "node:perf_hooks";
 import { type DeadLetter, type DeadReason, decodeOffload, type Offload, type Result } from "../wire/frames.ts";
-import { unpackPayload } from "../wire/payload.ts";
 import { deviceOf } from "../wire/topics.ts";
-import { Answers } from "./answers.ts";
-import type { ServedModel } from "./models.ts";
-import type { SessionPool } from "./session-pool.ts";
+import { Overfull } from "./batcher.ts";
+import type { Model, Models, ModelsStatus } from "./models.ts";
+import type { Observer, ServedAs } from "./observer.ts";
+import { NO_QUOTA, type Quota, Quotas } from "./quota.ts";
+import { Recent } from "./recent.ts";
 
 /** What became of the messages so far. Each message is counted once. */
 export interface ServeCounts {
@@ -17,12 +18,25 @@ export interface ServeCounts {
   repeated: number;
   /** Offered or reached after its deadline. */
   expired: number;
-  /** Dead letters. */
+  /** Beyond their device's quota. */
+  limited: number;
+  /** Dead letters, but for those of quotas. */
   dead: number;
+}
+
+export interface ServerOptions {
+  /** The worker's. */
+  readonly name: string;
+  readonly models: Models;
+  /** Of each device. Default: none. */
+  readonly quota?: Quota;
+  readonly observer?: Observer;
 }
 
 export interface Reply {
   readonly device: string;
+  /** The sample's, in milliseconds from the epoch. */
+  readonly deadline: number;
   readonly result: Result;
 }
 
@@ -33,93 +47,137 @@ export interface Outcome {
 
 /** Answers kept for samples that are offered again. At a few hundred bytes each: some megabytes. */
 const KEPT_ANSWERS = 20_000;
+/** Bytes of a message that its dead letter shows. */
+const HEAD_BYTES = 64;
 
-type Verdict = Pick<Result, "state" | "label" | "confidence"> & { readonly dead?: DeadLetter };
+type Answer = Pick<Result, "state" | "label" | "confidence">;
+type Verdict = Answer & { readonly as: ServedAs; readonly why?: readonly [DeadReason, string] };
 
 export class Server {
-  readonly counts: ServeCounts = { answered: 0, repeated: 0, expired: 0, dead: 0 };
+  readonly counts: ServeCounts = { answered: 0, repeated: 0, expired: 0, limited: 0, dead: 0 };
   /** Promises, so that a sample that is offered again while it is in work joins the run. */
-  #answers = new Answers<Promise<Verdict>>(KEPT_ANSWERS);
+  readonly #answers = new Recent<Promise<Verdict>>(KEPT_ANSWERS);
+  readonly #quotas: Quotas;
 
-  constructor(
-    private readonly name: string,
-    private readonly models: ReadonlyMap<string, ServedModel>,
-    private readonly pool: SessionPool,
-  ) {}
+  constructor(private readonly options: ServerOptions) {
+    this.#quotas = new Quotas(options.quota ?? NO_QUOTA);
+  }
 
   /** Never rejects: whatever is wrong with a message is said in its outcome. */
   async serve(topic: string, message: Uint8Array): Promise<Outcome> {
-    const started = performance.now();
+    const at = Date.now();
+    const began = performance.now();
     const device = deviceOf(topic);
-    const dead = (reason: DeadReason, sentence: string): DeadLetter => {
-      return { reason, sentence, device: device ?? "", size: message.length, head: message.subarray(0, 64) };
-    };
     if (device === undefined) {
-      this.counts.dead++;
-      return { dead: dead("topic", `The topic ${topic.slice(0, 100)} names no device.`) };
+      return { dead: this.#bury("topic", `The topic ${topic.slice(0, 100)} names no device.`, "", message) };
     }
     let offload: Offload;
     try {
       offload = decodeOffload(message);
     } catch (error) {
-      this.counts.dead++;
-      return { dead: dead("frame", (error as Error).message) };
+      return { dead: this.#bury("frame", (error as Error).message, device, message) };
     }
-    const { model, session, sample } = offload;
-    const key = `${device}/${session}/${sample}/${model}`;
-    const known = this.#answers.get(key);
-    const expired = Date.now() > offload.deadline;
-    let verdict: Verdict;
-    if (known !== undefined) {
-      this.counts.repeated++;
-      // Its dead letter has been written.
-      const { dead: _, ...before } = await known;
-      verdict = before;
-    } else if (expired) {
-      this.counts.expired++;
-      verdict = EXPIRED;
-    } else {
-      const work = this.#finish(offload, dead);
-      this.#answers.set(key, work);
-      verdict = await work;
-      this.counts[verdict.dead === undefined ? "answered" : "dead"]++;
-    }
-    const { dead: letter, ...answer } = verdict;
-    const ms = Math.round(performance.now() - started);
-    return { reply: { device, result: { model, session, sample, ...answer, worker: this.name, ms } }, dead: letter };
+    const { name, observer } = this.options;
+    const { model, session, sample, deadline } = offload;
+    const { why, as, state, label, confidence } = await this.#judge(device, offload, began);
+    const dead = why && this.#bury(...why, device, message);
+    if (as !== "refused") this.counts[as]++;
+    const ms = performance.now() - began;
+    observer?.served?.({
+      at,
+      device,
+      model,
+      session,
+      sample,
+      attempt: offload.attempt,
+      deadline,
+      edgeLabel: offload.label,
+      entropy: offload.entropy,
+      payloadBytes: offload.payload.length,
+      as,
+      state,
+      label,
+      confidence,
+      worker: name,
+      ms,
+    });
+    const result = { model, session, sample, state, label, confidence, worker: name, ms: Math.round(ms) };
+    return { reply: { device, deadline, result }, dead };
   }
 
-  async #finish(offload: Offload, dead: (reason: DeadReason, sentence: string) => DeadLetter): Promise<Verdict> {
-    const refuse = (reason: DeadReason, sentence: string): Verdict => ({ ...REFUSED, dead: dead(reason, sentence) });
-    const model = this.models.get(offload.model);
-    if (model === undefined) {
-      return refuse(
-        "model",
-        `This worker has no model ${offload.model.slice(0, 12)}: start it with the device's bundle.`,
-      );
+  status(): ModelsStatus {
+    return this.options.models.status();
+  }
+
+  /** Ends the processes that run models. */
+  close(): Promise<void> {
+    return this.options.models.close();
+  }
+
+  #bury(reason: DeadReason, sentence: string, device: string, message: Uint8Array): DeadLetter {
+    if (reason !== "quota") this.counts.dead++;
+    // A copy: it must not hold on to a whole packet.
+    const letter = { reason, sentence, device, size: message.length, head: message.slice(0, HEAD_BYTES) };
+    this.options.observer?.dead?.(letter, Date.now());
+    return letter;
+  }
+
+  async #judge(device: string, offload: Offload, now: number): Promise<Verdict> {
+    if (!this.#quotas.take(device, now)) return this.#limit(device, now);
+    const key = `${device}/${offload.session}/${offload.sample}/${offload.model}`;
+    const known = this.#answers.get(key);
+    if (known !== undefined) {
+      // Its dead letter has been written.
+      const { why: _, ...before } = await known;
+      return before.as === "answered" || before.as === "refused" ? { ...before, as: "repeated" } : before;
     }
-    const { payload } = model;
+    if (Date.now() > offload.deadline) return EXPIRED;
+    const work = this.#finish(offload);
+    this.#answers.set(key, work);
+    const verdict = await work;
+    // It was not run: should it be offered again with time left, it may be.
+    if (verdict.as !== "answered" && verdict.as !== "refused") this.#answers.delete(key);
+    return verdict;
+  }
+
+  #limit(device: string, now: number): Verdict {
+    if (!this.#quotas.tell(device, now)) return LIMITED;
+    return { ...LIMITED, why: ["quota", `The device sends more than ${this.#quotas.quota.rate} samples a second.`] };
+  }
+
+  async #finish(offload: Offload): Promise<Verdict> {
+    const refuse = (reason: DeadReason, sentence: string): Verdict => ({ ...REFUSED, why: [reason, sentence] });
+    const { models } = this.options;
+    let model: Model;
+    try {
+      model = models.get(offload.model) ?? (await models.find(offload.model));
+    } catch (error) {
+      return refuse("model", (error as Error).message);
+    }
+    const { payload, name, classes } = model;
     if (offload.payload.length !== payload.bytes) {
       return refuse(
         "payload",
-        `The payload has ${offload.payload.length} bytes where the model ${model.name} has ${payload.bytes}.`,
+        `The payload has ${offload.payload.length} bytes where the model ${name} has ${payload.bytes}.`,
       );
     }
     try {
-      const values = unpackPayload(payload, offload.payload);
-      const logits = await this.pool.run(model.index, values, [1, ...payload.shape]);
-      if (logits.length !== model.classes || !logits.every(Number.isFinite)) {
-        return refuse("inference", `The cloud part of ${model.name} gave no ${model.classes} finite logits.`);
+      const logits = await models.infer(model, offload.payload, offload.deadline);
+      if (logits === undefined) return EXPIRED;
+      if (logits.length !== classes || !logits.every(Number.isFinite)) {
+        return refuse("inference", `The cloud part of ${name} gave no ${classes} finite logits.`);
       }
-      return { state: "answered", ...strongest(logits) };
+      return { state: "answered", as: "answered", ...strongest(logits) };
     } catch (error) {
-      return refuse("inference", `The cloud part of ${model.name} failed: ${(error as Error).message}`);
+      if (error instanceof Overfull) return LIMITED;
+      return refuse("inference", `The cloud part of ${name} failed: ${(error as Error).message}`);
     }
   }
 }
 
-const EXPIRED: Verdict = { state: "expired", label: 0, confidence: 0 };
-const REFUSED: Verdict = { state: "refused", label: 0, confidence: 0 };
+const EXPIRED: Verdict = { state: "expired", as: "expired", label: 0, confidence: 0 };
+const REFUSED: Verdict = { state: "refused", as: "refused", label: 0, confidence: 0 };
+const LIMITED: Verdict = { state: "refused", as: "limited", label: 0, confidence: 0 };
 
 /** The first of the largest logits, and its probability under softmax. */
 function strongest(logits: Float32Array): { label: number; confidence: number } {

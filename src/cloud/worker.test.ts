@@ -112,7 +112,7 @@ describe.each(["aedes", "mosquitto"] as const)("a worker on %s", (kind) => {
       expect(worker).toBe("w0");
       expect(confidence).toBeGreaterThan(1 / 3);
     }
-    expect(worker.counts).toEqual({ answered: count, repeated: 0, expired: 0, dead: 0 });
+    expect(worker.counts).toEqual({ answered: count, repeated: 0, expired: 0, limited: 0, dead: 0 });
   });
 
   it("gives a sample that is offered again the same answer, without another run", async () => {
@@ -126,7 +126,7 @@ describe.each(["aedes", "mosquitto"] as const)("a worker on %s", (kind) => {
     await watcher.send(offloadTopic("e"), encodeOffload(offloadOf(bundle, 7)));
     await watcher.until(() => watcher.results.length === 5);
     expect(new Set(watcher.results.map((result) => `${result.state} ${result.label}`)).size).toBe(1);
-    expect(worker.counts).toEqual({ answered: 3, repeated: 2, expired: 0, dead: 0 });
+    expect(worker.counts).toEqual({ answered: 3, repeated: 2, expired: 0, limited: 0, dead: 0 });
   });
 
   it("says so when a sample comes after its deadline", async () => {
@@ -135,7 +135,7 @@ describe.each(["aedes", "mosquitto"] as const)("a worker on %s", (kind) => {
     await watcher.send(offloadTopic("d"), encodeOffload(offloadOf(bundle, 1, { deadline: Date.now() - 1 })));
     await watcher.until(() => watcher.results.length === 1);
     expect(watcher.results[0]).toMatchObject({ state: "expired", sample: 1 });
-    expect(worker.counts).toEqual({ answered: 0, repeated: 0, expired: 1, dead: 0 });
+    expect(worker.counts).toEqual({ answered: 0, repeated: 0, expired: 1, limited: 0, dead: 0 });
   });
 
   it("writes dead letters for what it cannot serve, and goes on", async () => {
@@ -172,7 +172,7 @@ describe.each(["aedes", "mosquitto"] as const)("a worker on %s", (kind) => {
         [4, "answered"],
       ]),
     );
-    expect(worker.counts).toEqual({ answered: 1, repeated: 0, expired: 0, dead: 5 });
+    expect(worker.counts).toEqual({ answered: 1, repeated: 0, expired: 0, limited: 0, dead: 5 });
   });
 
   it("tells its status, and answers what it took before it goes", async () => {

@@ -3,36 +3,51 @@
  * parts together, and takes them apart in the order in which nothing is lost.
  */
 import { availableParallelism } from "node:os";
-import { setTimeout as pause } from "node:timers/promises";
-import type { MqttClient, Packet } from "mqtt";
+import type { MqttClient } from "mqtt";
 import type { Logger } from "pino";
 import type { Bundle } from "../bundle/bundle.ts";
+import type { History, HistoryOptions } from "../history/history.ts";
 import { type BrokerAccess, shownBroker } from "../wire/broker-access.ts";
+import { untilDeadline } from "../wire/expiry.ts";
 import { encodeDeadLetter, encodeResult } from "../wire/frames.ts";
 import { checkName, DEAD_TOPIC, resultTopic } from "../wire/topics.ts";
 import { type Intake, takeMessages } from "./acknowledge.ts";
+import type { BundleStore } from "./bundle-store.ts";
 import { connectWorker, type WorkerConnection, type WorkerMode } from "./connect.ts";
+import { drained, within } from "./drain.ts";
 import type { HttpServer } from "./http.ts";
 import { logEvents } from "./log-events.ts";
-import { servedModels } from "./models.ts";
+import { type ModelLimits, Models } from "./models.ts";
 import { observeAll } from "./observer.ts";
+import type { Quota } from "./quota.ts";
 import { type Outcome, type ServeCounts, Server } from "./serve.ts";
-import { SessionPool } from "./session-pool.ts";
 import type { WorkerStatus } from "./status.ts";
 
 export interface WorkerOptions extends BrokerAccess {
-  /** The models that it has from the start. */
-  readonly bundles: readonly Bundle[];
+  /** The models that it has from the start, and keeps. */
+  readonly bundles?: readonly Bundle[];
+  /** Where it finds others when a sample asks for them. */
+  readonly store?: BundleStore | undefined;
+  /** Of models in memory. */
+  readonly limits?: ModelLimits;
   /** Its name among workers, and its MQTT client id. */
   readonly name: string;
   /** Default auto: one of several workers where the broker can share samples among them. */
   readonly mode?: WorkerMode;
   /** Whom it shares with. Default "workers". */
   readonly group?: string;
-  /** Processes that run cloud parts. Default: one fewer than the processor's cores, at least one. */
+  /** Most samples in one run. Default 32. */
+  readonly maxBatch?: number;
+  /** Milliseconds that a sample may be held back for others to fill its batch. Default 0. */
+  readonly maxDelay?: number;
+  /** Of each device. Default: none. */
+  readonly quota?: Quota;
+  /** Batches that are run at a time, each in a process. Default: one fewer than the processor's cores, at least one. */
   readonly processes?: number;
   /** Most samples that it has taken and not acknowledged; the broker holds the rest. Default 64. */
   readonly maxPending?: number;
+  /** Where what happened is kept. Default: nowhere. */
+  readonly history?: Pick<HistoryOptions, "url" | "retention"> | undefined;
   /** `HOST:PORT` of its metrics, probes and status. Default: none. */
   readonly http?: string;
   /** Milliseconds that samples in work may take once it is told to stop. Default 10,000. */
@@ -67,11 +82,14 @@ export async function startWorker(options: WorkerOptions): Promise<CloudWorker> 
 
 async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]): Promise<CloudWorker> {
   const { broker, tls, name, mode, group, maxPending = 64, drain = DRAIN, log } = options;
+  const { bundles, store, limits, maxBatch, maxDelay, quota } = options;
+  const processes = options.processes ?? Math.max(1, availableParallelism() - 1);
   const started = Date.now();
   let stopping = false;
   let server: Server | undefined;
   let connection: WorkerConnection | undefined;
   let intake: Intake | undefined;
+  let history: History | undefined;
 
   const status = (): WorkerStatus => {
     const connected = connection?.client.connected ?? false;
@@ -93,13 +111,20 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
       reason,
       counts: { ...server?.counts },
       pending: intake?.pending ?? 0,
-      models: [],
-      processes: { alive: processes, deaths: pool?.deaths ?? 0 },
+      ...(server?.status() ?? { models: [], processes: { alive: 0, deaths: 0 } }),
+      history: history?.status(),
       rss: process.memoryUsage.rss(),
     };
   };
 
   const observers = [logEvents(log)];
+  if (options.history !== undefined) {
+    const { openHistory } = await import("../history/history.ts");
+    const opened = openHistory({ ...options.history, log });
+    history = opened;
+    observers.push(opened.observer);
+    ends.push(() => opened.close());
+  }
   let http: HttpServer | undefined;
   if (options.http !== undefined) {
     // A worker that nobody asks starts sooner without them.
@@ -110,19 +135,15 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
     ends.push(http.close);
   }
   const observer = observeAll(observers, (error) => log.error({ err: error }, "observer failed"));
-  const models = servedModels(options.bundles);
-  const processes = options.processes ?? Math.max(1, availableParallelism() - 1);
-  const pool = await SessionPool.open([...models.values()], processes);
-  ends.push(() => pool.close());
-  server = new Server(name, models, pool);
+  const models = await Models.open({ bundles, store, limits, maxBatch, maxDelay, processes, observer });
+  ends.push(() => models.close());
+  server = new Server({ name, models, quota, observer });
   connection = await connectWorker({
     ...{ broker, tls, name, mode, group, receiveMaximum: maxPending },
     prepare: (client) => {
       watch(client, log, broker);
       intake = takeMessages(client, maxPending, async (topic, message) => {
-        const outcome = await server.serve(topic, message);
-        if (outcome.dead !== undefined) observer.dead?.(outcome.dead, Date.now());
-        publish(client, outcome);
+        publish(client, await server.serve(topic, message));
       });
     },
   });
@@ -137,10 +158,11 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
     async stop() {
       stopping = true;
       log.info({ pending: intake?.pending }, "stopping");
-      const inTime = await within(drain, async () => {
-        await connection.leave();
-        await drained(connection.client, intake as Intake);
-      });
+      const { client } = connection;
+      const inTime = await within(
+        drain,
+        connection.leave().then(() => drained(client, intake as Intake)),
+      );
       if (!inTime) log.warn({ pending: intake?.pending }, "stopped with samples in work");
       await endAll(ends);
       log.info({ ...server.counts }, "stopped");
@@ -152,42 +174,6 @@ async function endAll(ends: (() => Promise<unknown>)[]): Promise<void> {
   for (const end of ends.splice(0).reverse()) await end();
 }
 
-/** Whether the work was done within `ms`; what it throws later is nobody's any more. */
-async function within(ms: number, work: () => Promise<void>): Promise<boolean> {
-  const limit = new AbortController();
-  const late = pause(ms, false, { signal: limit.signal, ref: false }).catch(() => false);
-  try {
-    return await Promise.race([work().then(() => true), late]);
-  } finally {
-    limit.abort();
-  }
-}
-
-/**
- * Resolves once every message is answered. An acknowledgement lets the broker send what it held back for this worker, and that is here when
- * the broker answers a ping that was sent after.
- */
-async function drained(client: MqttClient, intake: Intake): Promise<void> {
-  do {
-    await intake.drained();
-    await pong(client);
-  } while (intake.pending > 0);
-}
-
-/** Resolves when the broker has answered, or the connection is gone. */
-function pong(client: MqttClient): Promise<void> {
-  if (!client.connected) return Promise.resolve();
-  return new Promise((resolve) => {
-    const settle = (packet?: Packet) => {
-      if (packet !== undefined && packet.cmd !== "pingresp") return;
-      client.off("packetreceive", settle).off("close", settle);
-      resolve();
-    };
-    client.on("packetreceive", settle).on("close", settle);
-    client.sendPing();
-  });
-}
-
 /**
  * Written to the socket before the acknowledgement is, so that the broker has the answer when it forgets the sample. Without a connection
  * nothing is published: the message was not acknowledged either, and its sender offers it again.
@@ -195,7 +181,8 @@ function pong(client: MqttClient): Promise<void> {
 function publish(client: MqttClient, { reply, dead }: Outcome): void {
   if (!client.connected) return;
   if (reply !== undefined) {
-    client.publish(resultTopic(reply.device), Buffer.from(encodeResult(reply.result)), { qos: 1 });
+    const { device, result, deadline } = reply;
+    client.publish(resultTopic(device), Buffer.from(encodeResult(result)), untilDeadline(client, deadline));
   }
   if (dead !== undefined) client.publish(DEAD_TOPIC, Buffer.from(encodeDeadLetter(dead)), { qos: 1 });
 }

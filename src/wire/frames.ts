@@ -45,7 +45,7 @@ export interface Result {
   readonly ms: number;
 }
 
-export const DEAD_REASONS = ["topic", "frame", "model", "payload", "inference"] as const;
+export const DEAD_REASONS = ["topic", "frame", "model", "payload", "inference", "quota"] as const;
 export type DeadReason = (typeof DEAD_REASONS)[number];
 
 /** What a worker publishes of a message that it cannot serve. */

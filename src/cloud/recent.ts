@@ -1,8 +1,8 @@
-/** The answers a worker gave last, so that a sample that is offered again gets the same answer and no second run. */
-export class Answers<Value> {
+/** Values by key, of which those used last are kept. */
+export class Recent<Value> {
   #values = new Map<string, Value>();
 
-  /** Keeps the `limit` answers used last. */
+  /** Keeps the `limit` values used last. */
   constructor(private readonly limit: number) {}
 
   get(key: string): Value | undefined {
@@ -19,6 +19,10 @@ export class Answers<Value> {
     this.#values.delete(key);
     this.#values.set(key, value);
     if (this.#values.size > this.limit) this.#values.delete(this.#values.keys().next().value as string);
+  }
+
+  delete(key: string): void {
+    this.#values.delete(key);
   }
 
   get size(): number {

@@ -1,0 +1,74 @@
+/** A bundle store that is a folder: each bundle lies in STORE/DIGEST/. */
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Bundle } from "../bundle/bundle.ts";
+import { MANIFEST_FILE } from "../bundle/manifest.ts";
+import { readBundle, readBundleManifest } from "../bundle/read.ts";
+import { writeBundle } from "../bundle/write.ts";
+import { HedgeError } from "../errors.ts";
+import { unwritable } from "../files.ts";
+import { type BundleEntry, type BundleStore, checkDigest, DIGEST, entryOf } from "./bundle-store.ts";
+
+export class FolderStore implements BundleStore {
+  constructor(readonly where: string) {}
+
+  /** By name. Damaged bundles are left out: reading them says what is wrong. */
+  async list(): Promise<BundleEntry[]> {
+    let names: string[];
+    try {
+      names = await readdir(this.where);
+    } catch (cause) {
+      throw new HedgeError(
+        "input",
+        `The bundle store ${this.where} cannot be read (${(cause as NodeJS.ErrnoException).code}).`,
+        "Name a folder of bundles; `hedge bundles add` makes one.",
+        { cause },
+      );
+    }
+    const entries: BundleEntry[] = [];
+    for (const digest of names.filter((name) => DIGEST.test(name))) {
+      const manifest = await readBundleManifest(this.#folder(digest)).catch(() => undefined);
+      if (manifest?.digest === digest) entries.push(entryOf(manifest));
+    }
+    return entries.sort((a, b) => a.name.localeCompare(b.name) || a.digest.localeCompare(b.digest));
+  }
+
+  async read(digest: string): Promise<Bundle | undefined> {
+    if (!(await this.#has(digest))) return undefined;
+    return checkDigest(await readBundle(this.#folder(digest)), digest, this.#folder(digest));
+  }
+
+  /** Puts a bundle in, whole or not at all; what is there of this digest is replaced. Throws a HedgeError (input) when it cannot. */
+  async add(bundle: Bundle): Promise<BundleEntry> {
+    await mkdir(this.where, { recursive: true }).catch((cause) => {
+      throw unwritable(this.where, cause);
+    });
+    await writeBundle(this.#folder(bundle.digest), bundle);
+    return entryOf(bundle.manifest);
+  }
+
+  /** Takes a bundle out; false when there is none of this digest. */
+  async remove(digest: string): Promise<boolean> {
+    if (!(await this.#has(digest))) return false;
+    try {
+      // First what makes it a bundle: a reader finds a whole one or none.
+      await rm(join(this.#folder(digest), MANIFEST_FILE), { force: true });
+      await rm(this.#folder(digest), { recursive: true });
+    } catch (cause) {
+      throw unwritable(this.#folder(digest), cause);
+    }
+    return true;
+  }
+
+  #folder(digest: string): string {
+    return join(this.where, digest);
+  }
+
+  async #has(digest: string): Promise<boolean> {
+    if (!DIGEST.test(digest)) return false;
+    return stat(this.#folder(digest)).then(
+      (facts) => facts.isDirectory(),
+      () => false,
+    );
+  }
+}
