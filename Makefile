@@ -30,7 +30,7 @@ check: install ## Types and lint
 
 .PHONY: test-deps
 test-deps:
-	@tools/need.sh cc:build-essential mosquitto:mosquitto valgrind:valgrind openssl:openssl
+	@tools/need.sh cc:build-essential mosquitto:mosquitto valgrind:valgrind openssl:openssl chromium:chromium
 
 .PHONY: firmware-deps
 firmware-deps:
