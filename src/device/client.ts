@@ -5,7 +5,7 @@
 import { randomInt } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { MqttClient } from "mqtt";
-import { requireHybrid } from "../bundle/manifest.ts";
+import { type Manifest, requireHybrid } from "../bundle/manifest.ts";
 import type { EdgeResult, Engine } from "../engine/engine.ts";
 import { HedgeError } from "../errors.ts";
 import type { BrokerAccess } from "../wire/broker-access.ts";
@@ -16,11 +16,29 @@ import { checkName, offloadTopic, resultTopic } from "../wire/topics.ts";
 import { Gate } from "./gate.ts";
 import { type Backoff, Offers } from "./offers.ts";
 
+/** What runs a device's samples where it has no engine to itself, as in a fleet. */
+export interface EdgeRunner {
+  readonly manifest: Manifest;
+  /** One sample at a time, each settled before the next is begun. */
+  run(input: Int8Array): Promise<EdgeResult>;
+  close(): void;
+}
+
+/** What lies between a device and the broker beside the network, as in a fleet whose links are shaped. */
+export interface DeviceLink {
+  /** False while nothing passes: the device knows, and offers nothing. Call the client's `linkIsBack` afterwards. */
+  readonly there: boolean;
+  /** An offload of so many bytes leaves: calls `deliver` when it has passed, or never. */
+  up(bytes: number, deliver: () => void): void;
+  /** A result of so many bytes came. */
+  down(bytes: number, deliver: () => void): void;
+}
+
 export interface DeviceOptions extends BrokerAccess {
   /** Its name, and its MQTT client id. */
   readonly id: string;
   /** The device's module; the client has it to itself. */
-  readonly engine: Engine;
+  readonly engine: Engine | EdgeRunner;
   /** Digest of the bundle, by which workers know the model. */
   readonly digest: string;
   /** Milliseconds from the edge's answer within which the cloud's is of use. Default 10,000. */
@@ -29,7 +47,14 @@ export interface DeviceOptions extends BrokerAccess {
   readonly maxInFlight?: number;
   /** Default 500 ms, doubled up to 8 s. */
   readonly backoff?: Backoff;
+  /** Default: nothing but the network. */
+  readonly link?: DeviceLink;
+  /** Milliseconds by which the device's clock is ahead of this machine's, at the moment. Default 0. */
+  readonly clockError?: () => number;
 }
+
+/** Why the cloud did not answer: it called the sample expired, or refused it; or nothing came until the deadline, or the end of the device. */
+export type FallbackReason = "expired" | "refused" | "deadline";
 
 export interface Answer {
   readonly label: number;
@@ -37,6 +62,8 @@ export interface Answer {
   readonly source: "edge" | "cloud" | "fallback";
   /** False for a fallback. */
   readonly confirmed: boolean;
+  /** Of a fallback. */
+  readonly reason?: FallbackReason;
   /** Probability of the cloud's label; undefined unless the source is the cloud. */
   readonly confidence: number | undefined;
   readonly edge: EdgeResult;
@@ -73,6 +100,15 @@ export interface Taken {
   readonly answer: Promise<Answer>;
 }
 
+/** Of a sample that waits for the cloud. */
+interface Held {
+  readonly edge: EdgeResult;
+  readonly payload: Uint8Array;
+  /** By this machine's clock, and as the device tells it: by its own. */
+  readonly deadline: number;
+  readonly told: number;
+}
+
 const UINT32 = 2 ** 32;
 
 export class DeviceClient {
@@ -90,7 +126,7 @@ export class DeviceClient {
   };
   readonly #session = randomInt(UINT32);
   #next = 0;
-  #edges = new Map<number, { edge: EdgeResult; payload: Uint8Array; deadline: number }>();
+  #edges = new Map<number, Held>();
   #offers: Offers<Result>;
   #slots: Gate;
   /** The engine holds one sample at a time. */
@@ -112,7 +148,7 @@ export class DeviceClient {
       broker: options.broker,
       tls: options.tls,
       name: options.id,
-      prepare: (connecting) => connecting.on("message", (_topic, frame) => device.#take(frame)),
+      prepare: (connecting) => connecting.on("message", (_topic, frame) => device.#receive(frame)),
     });
     device.#client = client;
     await client.subscribeAsync(resultTopic(options.id), { qos: 1 }).catch(async (cause) => {
@@ -132,6 +168,11 @@ export class DeviceClient {
   /** Whether the broker is there at the moment. */
   get connected(): boolean {
     return this.#client?.connected === true;
+  }
+
+  /** The link is there again: what waits for the cloud is offered at once. */
+  linkIsBack(): void {
+    this.#offers.again();
   }
 
   /**
@@ -181,6 +222,7 @@ export class DeviceClient {
   /** Between steps the event loop has its turn: a slow engine must not keep the network waiting. */
   async #run(input: Int8Array): Promise<EdgeResult> {
     const { engine } = this.options;
+    if ("run" in engine) return engine.run(input);
     engine.begin(input);
     const { steps } = engine.manifest.module;
     for (let step = 0; step < steps; step++) {
@@ -199,13 +241,15 @@ export class DeviceClient {
     this.#next = (this.#next + 1) % UINT32;
     this.counts.offloaded++;
     // The engine may use its memory again for the next sample.
-    this.#edges.set(sample, { edge, payload: payload.slice(), deadline });
+    const told = Math.max(0, Math.round(deadline + (this.options.clockError?.() ?? 0)));
+    this.#edges.set(sample, { edge, payload: payload.slice(), deadline, told });
     const { result, attempts } = await this.#offers.wait(sample, deadline);
     this.#edges.delete(sample);
     this.#slots.leave();
-    if (result === undefined) {
+    if (result?.state !== "answered") {
       this.counts.unconfirmed++;
-      return { label: edge.label, source: "fallback", confirmed: false, confidence: undefined, edge, attempts };
+      const reason = result?.state ?? "deadline";
+      return { label: edge.label, source: "fallback", confirmed: false, reason, confidence: undefined, edge, attempts };
     }
     this.counts.answered++;
     return { label: result.label, source: "cloud", confirmed: true, confidence: result.confidence, edge, attempts };
@@ -216,14 +260,24 @@ export class DeviceClient {
     const held = this.#edges.get(sample);
     // Without a connection mqtt.js would queue without bound; the offers are kept here.
     if (client === undefined || !client.connected || held === undefined) return undefined;
-    const { edge, payload, deadline } = held;
-    const { id, digest } = this.options;
+    const { edge, payload, deadline, told } = held;
+    const { id, digest, link } = this.options;
+    if (link?.there === false) return undefined;
     const { label, entropy } = edge;
-    const frame = { model: digest, session: this.#session, sample, deadline, attempt, label, entropy, payload };
+    const frame = { model: digest, session: this.#session, sample, deadline: told, attempt, label, entropy, payload };
     const bytes = Buffer.from(encodeOffload(frame));
     this.counts.offered++;
     this.counts.offeredBytes += bytes.length;
-    return client.publishAsync(offloadTopic(id), bytes, untilDeadline(client, deadline)).then(() => undefined);
+    const publish = () =>
+      client.publishAsync(offloadTopic(id), bytes, untilDeadline(client, deadline)).then(() => undefined);
+    if (link === undefined) return publish();
+    return new Promise((resolve, reject) => link.up(bytes.length, () => publish().then(resolve, reject)));
+  }
+
+  #receive(frame: Uint8Array): void {
+    const { link } = this.options;
+    if (link === undefined) this.#take(frame);
+    else link.down(frame.length, () => this.#take(frame));
   }
 
   /** A frame on the result topic: from outside, so anything. */
@@ -242,12 +296,7 @@ export class DeviceClient {
     }
     // Of an earlier life of this device.
     const own = result.session === this.#session;
-    if (result.state === "answered") {
-      if (!own || !this.#offers.settle(result.sample, result)) this.counts.duplicates++;
-    } else if (own && this.#offers.giveUp(result.sample)) {
-      this.counts.refused++;
-    } else {
-      this.counts.duplicates++;
-    }
+    if (!own || !this.#offers.settle(result.sample, result)) this.counts.duplicates++;
+    else if (result.state !== "answered") this.counts.refused++;
   }
 }

@@ -48,11 +48,6 @@ export class Offers<Result> {
     return this.#close(sample, { result });
   }
 
-  /** The cloud will not answer this one; false when nobody waits for it any more. */
-  giveUp(sample: number): boolean {
-    return this.#close(sample, {});
-  }
-
   /** The connection is back: what the broker acknowledged before may be lost with it. */
   again(): void {
     for (const [sample, offer] of this.#open) {

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import type { Bundle } from "../bundle/bundle.ts";
-import type { EngineKind } from "../engine/engine.ts";
+import type { EdgeResult, EngineKind } from "../engine/engine.ts";
 import { HedgeError } from "../errors.ts";
 import { ComputeThread, type Request } from "./compute-pool.ts";
 import type { ShardModel } from "./shard.ts";
@@ -22,16 +22,6 @@ export interface EdgeJob {
   readonly sample: number;
 }
 
-/** What it came to. */
-export interface EdgeOutcome {
-  readonly label: number;
-  readonly exited: boolean;
-  /** 2^-16 nats. */
-  readonly entropy: number;
-  /** Packed features at the cut where it was not exited. */
-  readonly payload: Uint8Array | undefined;
-}
-
 export interface ComputeMemory {
   /** Bytes of memory images, all devices together. */
   readonly images: number;
@@ -42,7 +32,7 @@ export interface ComputeMemory {
 export interface Compute {
   readonly kind: EngineKind;
   /** Resolves in any order. */
-  run(job: EdgeJob): Promise<EdgeOutcome>;
+  run(job: EdgeJob): Promise<EdgeResult>;
   /** The cloud part's label for a payload of that bundle, on onnxruntime. */
   finish(bundle: number, payload: Uint8Array): Promise<number>;
   /** The device started again: its memory is as after a reset. */
@@ -109,7 +99,7 @@ function shareSamples({ manifest }: Bundle, samples: readonly Int8Array[]): Shar
 class ThreadedCompute implements Compute {
   inferences = 0;
   /** Of what was run once: by bundle, threshold and sample. */
-  readonly #outcomes = new Map<string, Promise<EdgeOutcome>>();
+  readonly #outcomes = new Map<string, Promise<EdgeResult>>();
   /** By bundle and payload; there are no more than samples, for modules are exact. */
   readonly #labels = new Map<string, Promise<number>>();
   #turn = 0;
@@ -121,7 +111,7 @@ class ThreadedCompute implements Compute {
     private readonly threads: readonly ComputeThread[],
   ) {}
 
-  run(job: EdgeJob): Promise<EdgeOutcome> {
+  run(job: EdgeJob): Promise<EdgeResult> {
     if (!this.once) return this.#run(job);
     const { bundle, threshold, sample } = job;
     return remembered(this.#outcomes, `${bundle} ${threshold} ${sample}`, () => this.#run(job));
@@ -150,10 +140,10 @@ class ThreadedCompute implements Compute {
     await Promise.all(this.threads.map((thread) => thread.close()));
   }
 
-  async #run({ device, bundle, threshold, sample }: EdgeJob): Promise<EdgeOutcome> {
+  async #run({ device, bundle, threshold, sample }: EdgeJob): Promise<EdgeResult> {
     try {
       const request = { what: "run", device: this.#place(device), model: bundle, threshold, sample } as const;
-      const outcome = (await this.#ask(device, request)) as EdgeOutcome;
+      const outcome = (await this.#ask(device, request)) as EdgeResult;
       this.inferences++;
       return outcome;
     } catch (cause) {

@@ -1,9 +1,9 @@
 /** The devices of one thread: an engine per bundle, which they share, each with a memory image of its own; and the cloud parts. */
 import type { Bundle } from "../bundle/bundle.ts";
-import type { EngineKind, SharedEngine } from "../engine/engine.ts";
+import type { EdgeResult, EngineKind, SharedEngine } from "../engine/engine.ts";
 import { openSharedEngine } from "../engine/open.ts";
 import { CloudHalf } from "../explore/cloud-half.ts";
-import type { ComputeMemory, EdgeOutcome } from "./compute.ts";
+import type { ComputeMemory } from "./compute.ts";
 
 /** A bundle and the samples that its devices see, one behind the other, in memory that threads share. */
 export interface ShardModel {
@@ -35,15 +35,14 @@ export class Shard {
   }
 
   /** Runs a sample on a device's image. Throws HedgeErrors (input) of its module. */
-  run(device: number, model: number, threshold: number, sample: number): EdgeOutcome {
+  run(device: number, model: number, threshold: number, sample: number): EdgeResult {
     const engine = this.#engines[model]!;
     const { exit, module } = engine.manifest;
     engine.use(device);
     if (exit) engine.threshold = threshold;
     // A copy: what threads share is no memory for addons.
     const input = new Int8Array(this.models[model]!.samples, sample * module.inputBytes, module.inputBytes).slice();
-    const { label, exited, entropy, payload } = engine.classify(input);
-    return { label, exited, entropy, payload };
+    return engine.classify(input);
   }
 
   /** The cloud part's label. One payload at a time: in a batch others might change the last bits of its logits. */
