@@ -1,71 +1,64 @@
 /**
- * A folder that one process uses at a time. PGlite would let two in, and they would ruin it.
+ * A folder that one process uses at a time: PGlite would let two in, and they would ruin it. Whoever wants it leaves a file that bears his name,
+ * and then looks for others: of two who come at once, both may go away, but never do both stay.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
 import { HedgeError } from "../errors.ts";
 import { unwritable } from "../files.ts";
 
-const LOCK = "lock.json";
+/** `lock-PID-START`. A later process may have the same id, but not the same start. */
+const LOCK = /^lock-(\d{1,10})-(\d{1,20})$/;
 
-const holderSchema = z.strictObject({
-  pid: z.int().positive(),
-  /** When the process started, in the words of its system; a later process may have the same id. */
-  started: z.string().max(64),
-  since: z.string().max(64),
-});
-type Holder = z.infer<typeof holderSchema>;
+/** Locks that this process holds. */
+const held = new Set<string>();
 
 /**
  * Makes the folder if need be, and takes it until the returned function is called. The lock of a process that is gone holds up nobody.
  * @throws HedgeError (input) that names the holder, or when the folder cannot be written
  */
 export function lockFolder(folder: string): () => void {
-  const path = join(folder, LOCK);
-  const self: Holder = { pid: process.pid, started: startOf(process.pid) ?? "", since: new Date().toISOString() };
+  const own = `lock-${process.pid}-${startOf(process.pid) ?? 0}`;
+  const path = join(folder, own);
+  if (held.has(path)) throw inUse(folder, own);
+  const release = () => {
+    held.delete(path);
+    rmSync(path, { force: true });
+  };
   try {
     mkdirSync(folder, { recursive: true });
-    for (;;) {
-      try {
-        writeFileSync(path, JSON.stringify(self), { flag: "wx" });
-        return () => rmSync(path, { force: true });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-      const holder = readHolder(path);
-      if (holder !== undefined && isAlive(holder)) {
-        throw new HedgeError(
-          "input",
-          `${folder} is in use by process ${holder.pid} since ${holder.since}.`,
-          "A folder's history is opened by one process at a time: stop that one, or record to a PostgreSQL server.",
-        );
-      }
-      rmSync(path, { force: true });
+    writeFileSync(path, "");
+    held.add(path);
+    for (const name of readdirSync(folder)) {
+      if (name === own || !LOCK.test(name)) continue;
+      if (isHeld(name)) throw inUse(folder, name);
+      rmSync(join(folder, name), { force: true });
     }
+    return release;
   } catch (error) {
+    release();
     throw unwritable(folder, error);
   }
 }
 
-/** Undefined for a lock that was cut off while it was written, or that has gone. */
-function readHolder(path: string): Holder | undefined {
-  try {
-    return holderSchema.parse(JSON.parse(readFileSync(path, "utf8")));
-  } catch {
-    return undefined;
-  }
+function inUse(folder: string, lock: string): HedgeError {
+  const [, pid] = LOCK.exec(lock) as RegExpExecArray;
+  const since = statSync(join(folder, lock), { throwIfNoEntry: false })?.mtime.toISOString() ?? "just now";
+  const remedy =
+    "A folder's history is opened by one process at a time: stop that one, or keep it on a PostgreSQL server.";
+  return new HedgeError("input", `${folder} is in use by process ${pid}, since ${since}.`, remedy);
 }
 
-function isAlive({ pid, started }: Holder): boolean {
+function isHeld(lock: string): boolean {
+  const [, pid, start] = LOCK.exec(lock) as RegExpExecArray;
   try {
-    process.kill(pid, 0);
+    process.kill(Number(pid), 0);
   } catch (error) {
     // Somebody else's process is there, too.
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
   }
-  const now = startOf(pid);
-  return now === undefined || started === "" || now === started;
+  const now = startOf(Number(pid));
+  return now === undefined || now === start;
 }
 
 /** Clock ticks from the machine's start to the process's: field 22 of proc(5)'s stat. Undefined where there is no /proc. */
