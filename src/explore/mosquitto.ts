@@ -32,13 +32,19 @@ export async function freePort(): Promise<number> {
 /**
  * On the loopback, by default on a free port. Without persistence: a restart forgets everything, as the embedded broker's does.
  * @param settings more lines of its configuration
+ * @param others lines in front of it: further listeners with settings of their own
  * @throws HedgeError: usage when it is not installed
  */
-export async function startMosquitto(port?: number, settings: readonly string[] = []): Promise<Mosquitto> {
+export async function startMosquitto(
+  port?: number,
+  settings: readonly string[] = [],
+  others: readonly string[] = [],
+): Promise<Mosquitto> {
   const listen = port ?? (await freePort());
   const folder = await mkdtemp(join(tmpdir(), "hedge-mosquitto-"));
   const config = join(folder, "mosquitto.conf");
   const lines = [
+    ...others,
     `listener ${listen} 127.0.0.1`,
     // Without it a message waits up to 40 ms for the acknowledgement of the one before.
     "set_tcp_nodelay true",

@@ -1,2 +1,2 @@
-/** Certificates for tests: src/explore/firmware/certificates.ts, which benches use, too. */
-export * from "../../src/explore/firmware/certificates.ts";
+/** Certificates for tests: src/explore/certificates.ts, which benches use, too. */
+export * from "../../src/explore/certificates.ts";

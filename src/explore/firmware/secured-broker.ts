@@ -3,7 +3,7 @@
 import { HOST_ADDRESS } from "../../boards/emulator.ts";
 import type { DeviceSettings } from "../../boards/provision.ts";
 import { type Broker, freePort, startMosquitto } from "../mosquitto.ts";
-import { authority, signedBy } from "./certificates.ts";
+import { authority, signedBy } from "../certificates.ts";
 
 export interface SecuredBroker {
   readonly broker: Broker;
