@@ -120,9 +120,10 @@ async function tableOf(rows: readonly Row[]): Promise<string> {
   return models.length > 0 ? `${workers.toString()}\n${models.toString()}` : workers.toString();
 }
 
-function historyOf({ connected, written, waiting, dropped }: NonNullable<WorkerStatus["history"]>): string {
-  const state = connected ? "" : "gone: ";
-  return `${state}${written} written, ${waiting} waiting${dropped > 0 ? `, ${dropped} dropped` : ""}`;
+function historyOf(history: NonNullable<WorkerStatus["history"]>): string {
+  const counts = (["written", "waiting", "dropped", "refused"] as const).filter((count) => history[count] > 0);
+  const parts = [history.connected ? "" : "away", ...counts.map((count) => `${history[count]} ${count}`)];
+  return parts.filter((part) => part !== "").join(", ");
 }
 
 const sizeOf = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

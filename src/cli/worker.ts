@@ -54,7 +54,11 @@ export function register(program: Command): void {
     )
     .option("--group <name>", "the workers that it shares samples with (default: workers)")
     .option("--store <place>", "where other bundles are found by digest: a folder, or http://host/base")
-    .option("-p, --processes <count>", "processes that run models (default: all processors but one)", integer(1, 256))
+    .option(
+      "-p, --processes <count>",
+      "batches that are run at a time, each in a process (default: all processors but one)",
+      integer(1, 256),
+    )
     .option("--max-batch <count>", "most samples in one run (default: 32)", integer(1, 1024))
     .option("--max-delay <duration>", "how long a sample may wait for others (default: 0)")
     .option("--max-pending <count>", "most samples taken and not yet answered (default: 64)", integer(1, 65535))
@@ -89,28 +93,24 @@ async function run(folders: string[], options: WorkerCommandOptions, command: Co
     printResult(globals, shown, () => stringify(shown).trimEnd());
     return;
   }
-  const [{ readBundle }, { startWorker }, { createLog }] = await Promise.all([
+  const [{ readBundle }, { openBundleStore }, { startWorker }, { certificateName }, { createLog }] = await Promise.all([
     import("../bundle/read.ts"),
+    import("../cloud/open-store.ts"),
     import("../cloud/worker.ts"),
+    import("../wire/broker-access.ts"),
     import("./log.ts"),
   ]);
-  const { broker, mode, group, processes, maxPending, http, drain } = config;
-  const { url, ...tls } = broker;
-  const name = config.name ?? `worker-${randomBytes(3).toString("hex")}`;
+  const { mode, group, processes, maxPending, http, drain, quota, history } = config;
+  const { url: broker, ...tls } = config.broker;
+  const name = config.name ?? (await certificateName(tls)) ?? `worker-${randomBytes(3).toString("hex")}`;
   const log = createLog(config.logLevel, name);
   const bundles = await Promise.all(config.bundles.map((folder) => readBundle(folder)));
+  const store = config.store === undefined ? undefined : openBundleStore(config.store);
+  const { max: maxBatch, delay: maxDelay } = config.batching;
+  const limits = { models: config.models.count, bytes: config.models.bytes };
   const worker = await startWorker({
-    broker: url,
-    tls,
-    bundles,
-    name,
-    mode,
-    group,
-    processes,
-    maxPending,
-    http,
-    drain,
-    log,
+    ...{ broker, tls, name, mode, group, bundles, store, limits, maxBatch, maxDelay, processes, maxPending },
+    ...{ quota, history, http, drain, log },
   });
   // Before it says so: who reads that it is ready may stop it at once.
   const stopped = untilStopped();
@@ -122,9 +122,12 @@ async function run(folders: string[], options: WorkerCommandOptions, command: Co
   });
   await stopped;
   await worker.stop();
-  const { answered, repeated, expired, dead } = worker.counts;
+  const { answered, repeated, expired, limited, dead } = worker.counts;
   printResult(globals, { name, ...worker.counts }, () => {
-    return `${name} answered ${answered} samples and repeated ${repeated} answers; ${expired} expired, ${dead} dead letters`;
+    return (
+      `${name} answered ${answered} samples and repeated ${repeated} answers; ` +
+      `${expired} expired, ${limited} were beyond a quota, ${dead} dead letters`
+    );
   });
 }
 

@@ -7,6 +7,8 @@ import { shownBroker } from "../wire/broker-access.ts";
 import { DEFAULT_GROUP, isName } from "../wire/topics.ts";
 import { readYaml } from "../yaml.ts";
 import { WORKER_MODES } from "./connect.ts";
+import { DEFAULT_LIMITS, MAX_BATCH } from "./models.ts";
+import { DEFAULT_QUOTA } from "./quota.ts";
 
 const path = z.string().min(1, "it is empty").max(4096);
 const NAME_FLAW = 'it is not 1 to 23 letters, digits, "-" and "_", a letter or digit first';
@@ -56,21 +58,26 @@ export const workerConfigSchema = z.strictObject({
     .describe("where bundles are found by their digest when a sample needs one: a folder, or http://host/base"),
   models: z
     .strictObject({
-      count: z.int().min(1).max(10_000).default(32).describe("most models in memory"),
-      bytes: bytes.prefault("2GB").describe("most bytes of models in memory"),
+      count: z.int().min(1).max(10_000).default(DEFAULT_LIMITS.models).describe("most models in memory"),
+      bytes: bytes.prefault("1GiB").describe("most bytes of models in memory"),
     })
     .prefault({})
     .describe("limits beyond which the model that was used longest ago is let go"),
   batching: z
     .strictObject({
-      max: z.int().min(1).max(1024).default(32).describe("most samples in one run"),
+      max: z.int().min(1).max(1024).default(MAX_BATCH).describe("most samples in one run"),
       delay: duration
         .refine((ms) => ms <= 10_000, "it is more than 10s")
         .prefault(0)
         .describe("how long a sample may wait for others while a process is idle"),
     })
     .prefault({}),
-  processes: z.int().min(1).max(256).optional().describe("processes that run models; default: all processors but one"),
+  processes: z
+    .int()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe("batches that are run at a time, each in a process; default: all processors but one"),
   maxPending: z
     .int()
     .min(1)
@@ -79,14 +86,25 @@ export const workerConfigSchema = z.strictObject({
     .describe("most samples taken and not answered; the broker holds the rest"),
   quota: z
     .strictObject({
-      rate: z.number().min(0).max(1e6).default(50).describe("samples per second of one device; 0: no quota"),
-      burst: z.int().min(1).max(1e6).default(100).describe("samples that it may send at once"),
+      rate: z
+        .number()
+        .min(0)
+        .max(1e6)
+        .default(DEFAULT_QUOTA.rate)
+        .describe("samples per second of one device; 0: no quota"),
+      burst: z.int().min(1).max(1e6).default(DEFAULT_QUOTA.burst).describe("samples that it may send at once"),
     })
     .prefault({}),
   history: z
     .strictObject({
       url: z.string().min(1).describe("postgres://..., or a folder for a database in this process"),
-      retention: duration.prefault("30d").describe("how long rows are kept"),
+      retention: z
+        .strictObject({
+          age: duration.prefault("30d").describe("older rows go"),
+          rows: z.int().min(1).optional().describe("most rows of each table"),
+          bytes: bytes.optional().describe("most bytes of a folder's tables"),
+        })
+        .prefault({}),
     })
     .optional(),
   http: listenAddress.optional().describe("HOST:PORT of /metrics, /health, /ready and /status; off without it"),
@@ -151,7 +169,10 @@ export function shownConfig(config: WorkerConfig): object {
     group: group === DEFAULT_GROUP ? group : "***",
     models: { ...models, bytes: `${models.bytes}B` },
     batching: { ...batching, delay: ms(batching.delay) },
-    history: history && { url: shownBroker(history.url), retention: ms(history.retention) },
+    history: history && {
+      url: shownBroker(history.url),
+      retention: { ...history.retention, age: ms(history.retention.age) },
+    },
     drain: ms(drain),
   };
 }

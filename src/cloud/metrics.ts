@@ -65,12 +65,13 @@ export const METRICS = {
   hedge_connected: { type: "gauge", help: "1 while the broker is connected" },
   hedge_ready: { type: "gauge", help: "1 while the worker takes samples and can finish them" },
   hedge_history_connected: { type: "gauge", help: "1 while there is a history and it takes what happened" },
-  hedge_history_waiting: { type: "gauge", help: "Rows that wait for the history" },
-  hedge_history_written_total: { type: "counter", help: "Rows that the history took" },
+  hedge_history_waiting: { type: "gauge", help: "Records that wait for the history" },
+  hedge_history_written_total: { type: "counter", help: "Records that the history took" },
   hedge_history_dropped_total: {
     type: "counter",
-    help: "Rows that were dropped because the history was slow or gone",
+    help: "Records that were dropped because the history was slow or gone",
   },
+  hedge_history_refused_total: { type: "counter", help: "Records that the database did not take" },
   hedge_worker_info: { type: "gauge", help: "1; the labels say who it is", labels: ["name", "mode"] },
 } as const satisfies Record<string, Metric>;
 type Name = keyof typeof METRICS;
@@ -178,5 +179,6 @@ export class Metrics {
     set("hedge_history_waiting", history.waiting);
     reach("hedge_history_written_total", history.written);
     reach("hedge_history_dropped_total", history.dropped);
+    reach("hedge_history_refused_total", history.refused);
   }
 }

@@ -28,24 +28,39 @@ export const workerStatusSchema = z.strictObject({
   /** Messages taken and not answered. */
   pending: count,
   /** Those in memory. */
-  models: z.array(
-    z.strictObject({
-      name: text,
-      digest: text,
-      bytes: count,
-      /** Most samples in one run. */
-      maxBatch: count,
-      /** Samples that wait for their turn, and milliseconds that the oldest has. */
-      waiting: count,
-      oldestMs: z.number().nonnegative(),
-      /** Why it is run with smaller batches than asked for, or padded ones; empty otherwise. */
-      note: text,
-    }),
-  ),
-  /** Processes that run models: alive, and how many died. */
+  models: z
+    .array(
+      z.strictObject({
+        name: text,
+        digest: text,
+        bytes: count,
+        /** Most samples in one run. */
+        maxBatch: count,
+        /** Samples that wait for their turn, and milliseconds that the oldest has. */
+        waiting: count,
+        oldestMs: z.number().nonnegative(),
+        /** Why it is run with smaller batches than asked for, or padded ones; empty otherwise. */
+        note: text,
+      }),
+    )
+    .readonly(),
+  /** Processes that run models, one more than batches at a time; and how many died. */
   processes: z.strictObject({ alive: count, deaths: count }),
   /** Undefined where none is kept. */
-  history: z.strictObject({ connected: z.boolean(), written: count, waiting: count, dropped: count }).optional(),
+  history: z
+    .strictObject({
+      connected: z.boolean(),
+      at: text,
+      /** Records, each in one of the four that follow. */
+      offered: count,
+      written: count,
+      dropped: count,
+      refused: count,
+      waiting: count,
+      /** What keeps records from being written. */
+      trouble: text,
+    })
+    .optional(),
   /** Resident bytes of the process that speaks MQTT. */
   rss: count,
 });
