@@ -9,8 +9,11 @@ import type { LoadRequest } from "./load-main.ts";
 
 export class LoadProcess {
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #ended: Promise<unknown>;
 
-  private constructor(private readonly child: ChildProcess) {}
+  private constructor(private readonly child: ChildProcess) {
+    this.#ended = once(child, "exit");
+  }
 
   /**
    * Starts the process and connects its devices; nothing is sent yet.
@@ -46,10 +49,8 @@ export class LoadProcess {
   }
 
   async kill(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const exited = once(this.child, "exit");
     this.child.kill("SIGKILL");
-    await exited;
+    await this.#ended;
   }
 
   /** One question at a time. */
@@ -60,7 +61,7 @@ export class LoadProcess {
   }
 
   async #exchange(request: LoadRequest): Promise<unknown> {
-    const ended = once(this.child, "exit").then(() => ({ error: "its process ended", value: undefined }));
+    const ended = this.#ended.then(() => ({ error: "its process ended", value: undefined }));
     const said = once(this.child, "message").then(([answer]) => answer as { value?: unknown; error?: string });
     this.child.send(request);
     const { value, error } = await Promise.race([said, ended]);

@@ -9,7 +9,7 @@ import { type Answer, DeviceClient } from "../../device/client.ts";
 import { randomFrom } from "../../zoo/random.ts";
 import { ENDS, type End, type LoadLog } from "./load-log.ts";
 import type { LoadSample } from "./load-samples.ts";
-import { inputOf, ReplayEngine } from "./replay-engine.ts";
+import { inputOf, replay } from "./replay.ts";
 import { ResultTap } from "./result-tap.ts";
 
 export interface LoadOptions {
@@ -68,7 +68,7 @@ export class Load {
     const { manifest, digest } = await readBundle(folder);
     const ids = Array.from({ length: options.devices }, (_, i) => `${name}-${i}`);
     const connect = (id: string) => {
-      const engine = new ReplayEngine(requireHybrid(manifest), samples);
+      const engine = replay(requireHybrid(manifest), samples);
       return DeviceClient.connect({ id, broker, engine, digest, deadline, maxInFlight });
     };
     const devices: DeviceClient[] = [];

@@ -1,7 +1,8 @@
-/** Scenes in which something is gone: a worker, the broker, all workers. Every sample has to be answered, rightly, all the same. */
+/** Scenes in which something is gone: a worker, the broker, all workers, the store. Every sample has to be answered, rightly, all the same. */
 import { setTimeout } from "node:timers/promises";
-import { ALWAYS, figuresOf, type LoadLog, type SpanFigures } from "./load-log.ts";
-import { onStage, type Setting, type Stage, type StageOptions } from "./stage.ts";
+import { startPostgres } from "../postgres.ts";
+import { ALWAYS, during, figuresOf, type LoadLog, type SpanFigures } from "./load-log.ts";
+import { onStage, type Setting, type Stage } from "./stage.ts";
 
 export interface OutageOptions {
   /** Seconds under load. */
@@ -10,6 +11,8 @@ export interface OutageOptions {
   readonly rate: number;
   readonly workers: number;
   readonly devices: number;
+  /** Seconds that a sample may take beyond the outage before it counts as unanswered. Default 30. */
+  readonly patience?: number;
 }
 
 export interface OutageFigures extends SpanFigures {
@@ -28,12 +31,11 @@ export interface OutageFigures extends SpanFigures {
   readonly lag: number;
 }
 
-/** Milliseconds that a sample may take beyond the outage. */
-const PATIENCE = 30_000;
+const PATIENCE = 30;
 
 /** kill -9 for one worker after the other, each replaced at once. */
 export function killWorkers(setting: Setting, options: OutageOptions & { every: number }): Promise<OutageFigures> {
-  return outage(setting, options, {}, async ({ tier }, end) => {
+  return outage(setting, options, 0, async ({ tier }, end) => {
     let kills = 0;
     while (Date.now() + 1_000 * options.every < end) {
       await setTimeout(1_000 * options.every);
@@ -47,7 +49,7 @@ export function killWorkers(setting: Setting, options: OutageOptions & { every: 
 
 /** kill -9 for the broker, and one that knows nothing in its place. */
 export function killBroker(setting: Setting, options: OutageOptions & { every: number }): Promise<OutageFigures> {
-  return outage(setting, options, {}, async (stage, end) => {
+  return outage(setting, options, 0, async (stage, end) => {
     let kills = 0;
     while (Date.now() + 1_000 * options.every < end) {
       await setTimeout(1_000 * options.every);
@@ -62,8 +64,8 @@ export function killBroker(setting: Setting, options: OutageOptions & { every: n
 /** kill -9 for all workers; new ones after `away` seconds, in the middle of the time under load. */
 export function withoutWorkers(setting: Setting, options: OutageOptions & { away: number }): Promise<OutageFigures> {
   const { away, seconds } = options;
-  return outage(setting, options, { deadline: PATIENCE + 1_000 * away }, async ({ tier }, end) => {
-    const margin = (500 * (seconds - away)) | 0;
+  return outage(setting, options, away, async ({ tier }, end) => {
+    const margin = 500 * (seconds - away);
     await setTimeout(margin);
     await tier.killAll();
     setting.report("no worker", 0, away);
@@ -74,15 +76,59 @@ export function withoutWorkers(setting: Setting, options: OutageOptions & { away
   });
 }
 
-/** Devices under load while `happen` takes something away; it resolves, at `end` at the earliest, to how often it did. */
+export interface StoreFigures extends OutageFigures {
+  /** 99th percentile of the latency while the store is gone, over that before. */
+  readonly p99Ratio: number;
+  /** Samples that the store knows of in the end. */
+  readonly stored: number;
+}
+
+/** PostgreSQL is stopped for `away` seconds, in the middle of the time under load. */
+export async function withoutStore(setting: Setting, options: OutageOptions & { away: number }): Promise<StoreFigures> {
+  const { seconds, rate, devices, workers, away, patience = PATIENCE } = options;
+  const store = await startPostgres();
+  try {
+    const workerOptions = ["--history", store.url];
+    return await onStage(setting, { workers, workerOptions }, async (stage) => {
+      const load = await stage.load({ name: "d", devices, deadline: 1_000 * patience });
+      await load.pace(rate);
+      const margin = 500 * (seconds - away);
+      await setTimeout(margin / 2);
+      const before = await during(() => setTimeout(margin / 2));
+      await store.stop();
+      setting.report("no store", 0, 0);
+      const gone = await during(() => setTimeout(1_000 * away));
+      await store.start();
+      await setTimeout(margin);
+      const log = await load.finish();
+      // What they hold is written before they end.
+      await stage.tier.stop();
+      const [row] = await store.query("SELECT count(*)::integer AS samples FROM samples");
+      return {
+        ...outageFigures(log, seconds),
+        outages: 1,
+        exits: stage.tier.exits,
+        p99Ratio: figuresOf(log, gone).p99 / figuresOf(log, before).p99,
+        stored: Number(row?.samples),
+      };
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+/**
+ * Devices under load while `happen` takes something away; it resolves, at `end` at the earliest, to how often it did.
+ * @param away seconds in which nobody answers
+ */
 async function outage(
   setting: Setting,
-  { seconds, rate, devices, workers }: OutageOptions,
-  { deadline = PATIENCE, ...stageOptions }: Partial<StageOptions> & { deadline?: number },
+  { seconds, rate, devices, workers, patience = PATIENCE }: OutageOptions,
+  away: number,
   happen: (stage: Stage, end: number) => Promise<number>,
 ): Promise<OutageFigures> {
-  return onStage(setting, { workers, ...stageOptions }, async (stage) => {
-    const load = await stage.load({ name: "d", devices, deadline });
+  return onStage(setting, { workers }, async (stage) => {
+    const load = await stage.load({ name: "d", devices, deadline: 1_000 * (patience + away) });
     await load.pace(rate);
     const outages = await happen(stage, Date.now() + 1_000 * seconds);
     await stage.tier.ready();

@@ -24,7 +24,7 @@ export interface StageOptions {
 }
 
 /** Options of `hedge worker` for several of them that share the samples. */
-const SHARED = ["--shared"];
+const SHARED = ["--mode", "shared"];
 
 export class Stage {
   readonly #loads: LoadProcess[] = [];
@@ -69,7 +69,7 @@ export class Stage {
 
   async clear(): Promise<void> {
     await Promise.all(this.#loads.map((load) => load.kill()));
-    await this.tier.close();
+    await this.tier.killAll();
     await this.mosquitto.close();
   }
 }

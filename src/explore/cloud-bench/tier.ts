@@ -15,7 +15,7 @@ export interface TierOptions {
 
 export class WorkerTier {
   #workers: Promise<WorkerProcess>[];
-  #killed = new Set<WorkerProcess>();
+  #ended = new Set<WorkerProcess>();
   #started: WorkerProcess[] = [];
 
   private constructor(private readonly options: TierOptions) {
@@ -28,7 +28,7 @@ export class WorkerTier {
     try {
       await Promise.all(tier.#workers);
     } catch (error) {
-      await tier.close();
+      await tier.killAll();
       throw error;
     }
     return tier;
@@ -36,13 +36,13 @@ export class WorkerTier {
 
   /** Workers that ended without being told to. */
   get exits(): number {
-    return this.#started.filter((worker) => worker.ended && !this.#killed.has(worker)).length;
+    return this.#started.filter((worker) => worker.ended && !this.#ended.has(worker)).length;
   }
 
   /** kill -9 for the `index`-th, once it is ready, and a new one in its place at once; resolves when the old one is gone. */
   async replace(index: number): Promise<void> {
     const worker = await (this.#workers[index] as Promise<WorkerProcess>);
-    this.#killed.add(worker);
+    this.#ended.add(worker);
     await worker.kill();
     this.#workers[index] = this.#start();
     // Whoever waits for it hears of a failure.
@@ -50,12 +50,13 @@ export class WorkerTier {
   }
 
   /** kill -9 for all of them. */
-  async killAll(): Promise<void> {
-    const workers = (await Promise.allSettled(this.#workers)).flatMap((start) =>
-      start.status === "fulfilled" ? [start.value] : [],
-    );
-    for (const worker of workers) this.#killed.add(worker);
-    await Promise.all(workers.map((worker) => worker.kill()));
+  killAll(): Promise<void> {
+    return this.#end((worker) => worker.kill());
+  }
+
+  /** Lets all of them answer what they took, and write what they hold. */
+  stop(): Promise<void> {
+    return this.#end((worker) => worker.stop());
   }
 
   /** New ones in the place of all, once they were killed. */
@@ -76,8 +77,13 @@ export class WorkerTier {
     return { cpuSeconds: sum((u) => u.cpuSeconds), rss: sum((u) => u.rss), processes: sum((u) => u.processes) };
   }
 
-  async close(): Promise<void> {
-    await this.killAll();
+  async #end(how: (worker: WorkerProcess) => Promise<void>): Promise<void> {
+    const starts = await Promise.allSettled(this.#workers);
+    const workers = starts.flatMap((start) =>
+      start.status === "fulfilled" && !start.value.ended ? [start.value] : [],
+    );
+    for (const worker of workers) this.#ended.add(worker);
+    await Promise.all(workers.map(how));
   }
 
   async #start(): Promise<WorkerProcess> {
