@@ -21,6 +21,11 @@ export class Outages {
     private readonly draw: DrawTime,
   ) {}
 
+  /** Whether there can be any. */
+  get any(): boolean {
+    return this.spec !== undefined;
+  }
+
   /** The `place`-th. */
   at(place: number): Outage {
     const { spec } = this;
