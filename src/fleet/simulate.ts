@@ -19,7 +19,7 @@ export interface FleetProgress {
   readonly clock: number;
   readonly duration: number;
   /** Samples of which it is known what became of them. */
-  readonly settled: number;
+  readonly samples: number;
   /** Samples that were run on an engine. */
   readonly inferences: number;
   /** Events that happened. */
@@ -62,7 +62,7 @@ export async function simulate(
   const tell = () => {
     const [clock, duration] = [timeline.now / 1e3, spec.duration / 1e3];
     const { inferences } = compute;
-    report?.({ clock, duration, settled: ledger.counts.settled, inferences, events: timeline.happened });
+    report?.({ clock, duration, samples: ledger.counts.settled, inferences, events: timeline.happened });
   };
   const { counts } = ledger;
   for (let turn = 0; timeline.now < spec.duration || counts.settled < counts.arrivals; ) {
