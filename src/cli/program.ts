@@ -16,6 +16,7 @@ import { register as demo } from "./demo.ts";
 import { register as evaluate } from "./eval.ts";
 import { register as exitCodes } from "./exit-codes.ts";
 import { register as flash } from "./flash.ts";
+import { register as fleet } from "./fleet.ts";
 import { register as gateway } from "./gateway.ts";
 import { register as history } from "./history.ts";
 import { register as inspect } from "./inspect.ts";
@@ -46,6 +47,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   acl,
   history,
   demo,
+  fleet,
   data,
   zoo,
   schema,

@@ -49,7 +49,7 @@ export function comparisonText({ identical, only, differences }: Comparison): st
     plainTable(
       [group, "a", "b", "change"],
       differences
-        .filter((row) => row.group === group)
+        .filter((row) => row.group === group && (row.a ?? row.b) !== undefined)
         .map((row) => {
           const measure = MEASURES.find(({ name }) => name === row.measure)!;
           return [row.measure, measure.format(row.a), measure.format(row.b), change(measure, row)];

@@ -45,6 +45,10 @@ export const MEASURES: readonly Measure[] = [
   { name: "battery lasts", value: ({ energy }) => energy?.batteryDays?.p50, format: days },
 ];
 
+/** Those that were measured in any of these rows. */
+export const measuresOf = (rows: readonly Measured[]): readonly Measure[] =>
+  MEASURES.filter(({ value }) => rows.some((row) => value(row) !== undefined));
+
 export const shown = ({ value, format }: Measure, measured: Measured): string => format(value(measured));
 
 /** Energy differs between kinds of devices: their mean would be nobody's. */

@@ -6,7 +6,7 @@ import type { FleetResult, RunCost } from "../result.ts";
 import { distributions } from "./distributions.ts";
 import { drawPlot, escapeText } from "./draw.ts";
 import { bytes, count, days, milliseconds, percent, seconds, smallPercent } from "./format.ts";
-import { MEASURES, rowsOf, shown } from "./measures.ts";
+import { measuresOf, rowsOf, shown } from "./measures.ts";
 import { overTime } from "./over-time.ts";
 import type { Figure, PlotTable } from "./plot.ts";
 import { STYLE } from "./style.ts";
@@ -108,9 +108,11 @@ function headline(result: FleetResult): Headline[] {
 }
 
 function groupTable(result: FleetResult): PlotTable {
+  const rows = rowsOf(result);
+  const measures = measuresOf(rows);
   return {
-    head: ["group", ...MEASURES.map(({ name }) => name)],
-    rows: rowsOf(result).map((row) => [row.name, ...MEASURES.map((measure) => shown(measure, row))]),
+    head: ["group", ...measures.map(({ name }) => name)],
+    rows: rows.map((row) => [row.name, ...measures.map((measure) => shown(measure, row))]),
   };
 }
 

@@ -2,7 +2,7 @@
 import Table from "cli-table3";
 import type { FleetResult, RunCost } from "../result.ts";
 import { bytes, count, seconds } from "./format.ts";
-import { MEASURES, type Measured, rowsOf, shown } from "./measures.ts";
+import { type Measured, measuresOf, rowsOf, shown } from "./measures.ts";
 
 /** More groups than these stand below each other. */
 const SIDE_BY_SIDE = 4;
@@ -32,14 +32,16 @@ export function plainTable(head: readonly string[], rows: readonly (readonly str
 const sideBySide = (columns: readonly Measured[]): string =>
   plainTable(
     ["", ...columns.map(({ name }) => name)],
-    MEASURES.map((measure) => [measure.name, ...columns.map((column) => shown(measure, column))]),
+    measuresOf(columns).map((measure) => [measure.name, ...columns.map((column) => shown(measure, column))]),
   );
 
-const downwards = (rows: readonly Measured[]): string =>
-  plainTable(
-    ["", ...MEASURES.map(({ name }) => name)],
-    rows.map((row) => [row.name, ...MEASURES.map((measure) => shown(measure, row))]),
+function downwards(rows: readonly Measured[]): string {
+  const measures = measuresOf(rows);
+  return plainTable(
+    ["", ...measures.map(({ name }) => name)],
+    rows.map((row) => [row.name, ...measures.map((measure) => shown(measure, row))]),
   );
+}
 
 function costText(cost: RunCost): string {
   const { inferences, inferencesPerSecond, rss, threads } = cost;

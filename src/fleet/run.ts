@@ -1,0 +1,62 @@
+/** A fleet's run, from its checked file to what it came to and what it cost. */
+import { availableParallelism } from "node:os";
+import { type Compute, openCompute } from "./compute.ts";
+import { type LoadedFleet, loadFleet } from "./load.ts";
+import type { FleetResult, RunCost } from "./result.ts";
+import { type FleetProgress, simulate } from "./simulate.ts";
+import type { FleetSpec } from "./spec.ts";
+
+export interface RunOptions {
+  /** To which the paths in the file are relative. */
+  readonly folder: string;
+  /** Default: one per core. */
+  readonly threads?: number | undefined;
+  readonly report?: (progress: FleetProgress) => void;
+  /** Ends the run early, with what was measured until then. */
+  readonly signal?: AbortSignal;
+}
+
+export interface FleetRun {
+  readonly result: FleetResult;
+  readonly cost: RunCost;
+}
+
+/** @throws HedgeErrors of what the file names, and of devices' modules */
+export async function runFleet(spec: FleetSpec, options: RunOptions): Promise<FleetRun> {
+  const fleet = await loadFleet(spec, options.folder);
+  const { threads = availableParallelism() } = options;
+  const before = process.memoryUsage.rss();
+  const compute = await openCompute({
+    kind: spec.engine,
+    bundles: fleet.bundles,
+    samples: fleet.samples.map(({ images }) => images),
+    devices: fleet.devices,
+    threads,
+    once: spec.inference === "once",
+  });
+  try {
+    const started = performance.now();
+    const result = await simulate(fleet, compute, options);
+    const seconds = (performance.now() - started) / 1e3;
+    return { result, cost: costOf(fleet, compute, { seconds, threads, before }) };
+  } finally {
+    await compute.close();
+  }
+}
+
+function costOf(
+  { devices }: LoadedFleet,
+  { inferences }: Compute,
+  { seconds, threads, before }: { readonly seconds: number; readonly threads: number; readonly before: number },
+): RunCost {
+  const rss = process.resourceUsage().maxRSS * 1024;
+  return {
+    seconds,
+    inferences,
+    inferencesPerSecond: inferences / seconds,
+    devicesPerSecond: devices / seconds,
+    rss,
+    rssPerDevice: Math.max(0, rss - before) / devices,
+    threads,
+  };
+}
