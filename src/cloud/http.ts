@@ -68,9 +68,10 @@ export async function serveHttp(place: string, status: () => WorkerStatus, metri
 
 async function answer(pages: Pages, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { code, type, body } = await pageFor(pages, request).catch((error: Error) => plain(500, error.message));
-  // A connection whose body nobody reads cannot be used again.
-  if (code === 405) response.setHeader("connection", "close").setHeader("allow", "GET, HEAD");
+  if (code === 405) response.setHeader("allow", "GET, HEAD");
   response.writeHead(code, {
+    // Who asks does so every few seconds, and a body that was sent is read by nobody.
+    connection: "close",
     "content-type": type,
     "content-length": Buffer.byteLength(body),
     "cache-control": "no-store",

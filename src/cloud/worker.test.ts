@@ -1,21 +1,13 @@
-import { connectAsync, type MqttClient } from "mqtt";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { BROKERS, freePort, type TestBroker } from "../../test/support/brokers.ts";
+import { type OffloadProbe, offloadOf, offloadProbe } from "../../test/support/offload-probe.ts";
 import { tinyBundle } from "../../test/support/tiny-bundle.ts";
 import { otherHybrid, tinyCloudLabel, tinyCloudOnnx, tinyHybrid, unsureSample } from "../../test/support/tiny-cloud.ts";
 import type { Bundle } from "../bundle/bundle.ts";
 import { HedgeError } from "../errors.ts";
-import {
-  type DeadLetter,
-  decodeDeadLetter,
-  decodeResult,
-  encodeOffload,
-  type Offload,
-  type Result,
-} from "../wire/frames.ts";
-import { packPayload } from "../wire/payload.ts";
-import { DEAD_TOPIC, offloadTopic, resultTopic, statusTopic } from "../wire/topics.ts";
+import { encodeOffload } from "../wire/frames.ts";
+import { offloadTopic, statusTopic } from "../wire/topics.ts";
 import type { WorkerMode } from "./connect.ts";
 import { type CloudWorker, startWorker } from "./worker.ts";
 
@@ -25,41 +17,10 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A client that collects what workers publish. */
-interface Probe {
-  readonly client: MqttClient;
-  readonly results: Result[];
-  readonly dead: DeadLetter[];
-  readonly statuses: Map<string, string>;
-  /** Resolves once the condition holds after some message. */
-  until(condition: () => boolean): Promise<void>;
-  send(topic: string, frame: Uint8Array): Promise<unknown>;
-}
-
-async function probe(broker: TestBroker): Promise<Probe> {
-  const client = await connectAsync(broker.url);
-  cleanups.push(() => client.endAsync(true));
-  const results: Result[] = [];
-  const dead: DeadLetter[] = [];
-  const statuses = new Map<string, string>();
-  let waiting: (() => void)[] = [];
-  client.on("message", (topic, message) => {
-    if (topic === DEAD_TOPIC) dead.push(decodeDeadLetter(message));
-    else if (topic.endsWith("/status")) statuses.set(topic, message.toString());
-    else results.push(decodeResult(message));
-    waiting = waiting.filter((check) => check());
-  });
-  await client.subscribeAsync([DEAD_TOPIC, resultTopic("+"), statusTopic("+")], { qos: 1 });
-  const until = (condition: () => boolean) =>
-    new Promise<void>((resolve) => {
-      const check = () => {
-        if (condition()) resolve();
-        return !condition();
-      };
-      if (check()) waiting.push(check);
-    });
-  const send = (topic: string, frame: Uint8Array) => client.publishAsync(topic, Buffer.from(frame), { qos: 1 });
-  return { client, results, dead, statuses, until, send };
+async function probe(broker: TestBroker): Promise<OffloadProbe> {
+  const client = await offloadProbe(broker.url);
+  cleanups.push(client.close);
+  return client;
 }
 
 async function setUp(
@@ -78,23 +39,6 @@ async function setUp(
     workers.push(worker);
   }
   return { broker, watcher, workers, worker: workers[0] as CloudWorker };
-}
-
-function offloadOf(bundle: Bundle, sample: number, changes: Partial<Offload> = {}): Offload {
-  const levels = Array.from(unsureSample(sample), (pixel) => (pixel >= 0 ? 1 : 0));
-  const payload = packPayload(bundle.manifest.payload!, levels);
-  const deadline = Date.now() + 60_000;
-  return {
-    model: bundle.digest,
-    session: 1,
-    sample,
-    deadline,
-    attempt: 1,
-    label: 0,
-    entropy: 1000,
-    payload,
-    ...changes,
-  };
 }
 
 describe.each(["aedes", "mosquitto"] as const)("a worker on %s", (kind) => {

@@ -66,6 +66,8 @@ export interface CloudWorker {
 }
 
 const DRAIN = 10_000;
+/** Milliseconds in which the broker may take leave. */
+const GOODBYE = 2_000;
 
 /** Resolves when the worker is subscribed. Throws HedgeErrors: usage, input (a bundle's cloud part does not load), network. */
 export async function startWorker(options: WorkerOptions): Promise<CloudWorker> {
@@ -93,13 +95,14 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
 
   const status = (): WorkerStatus => {
     const connected = connection?.client.connected ?? false;
-    const reason = stopping
-      ? "stopping"
-      : connection === undefined
-        ? "starting"
-        : connected
-          ? ""
-          : "no connection to the broker";
+    const models = server?.status() ?? { models: [], processes: { alive: 0, deaths: 0 } };
+    const reasons: [boolean, string][] = [
+      [stopping, "stopping"],
+      [connection === undefined, "starting"],
+      [!connected, "no connection to the broker"],
+      [models.processes.alive === 0, "no process runs models"],
+    ];
+    const reason = reasons.find(([holds]) => holds)?.[1] ?? "";
     return {
       name,
       pid: process.pid,
@@ -111,20 +114,13 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
       reason,
       counts: { ...server?.counts },
       pending: intake?.pending ?? 0,
-      ...(server?.status() ?? { models: [], processes: { alive: 0, deaths: 0 } }),
+      ...models,
       history: history?.status(),
       rss: process.memoryUsage.rss(),
     };
   };
 
   const observers = [logEvents(log)];
-  if (options.history !== undefined) {
-    const { openHistory } = await import("../history/history.ts");
-    const opened = openHistory({ ...options.history, log });
-    history = opened;
-    observers.push(opened.observer);
-    ends.push(() => opened.close());
-  }
   let http: HttpServer | undefined;
   if (options.http !== undefined) {
     // A worker that nobody asks starts sooner without them.
@@ -133,6 +129,13 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
     observers.push(metrics.observer);
     http = await serveHttp(options.http, status, metrics);
     ends.push(http.close);
+  }
+  if (options.history !== undefined) {
+    const { openHistory } = await import("../history/history.ts");
+    const opened = openHistory({ ...options.history, log });
+    history = opened;
+    observers.push(opened.observer);
+    ends.push(() => opened.close());
   }
   const observer = observeAll(observers, (error) => log.error({ err: error }, "observer failed"));
   const models = await Models.open({ bundles, store, limits, maxBatch, maxDelay, processes, observer });
@@ -147,7 +150,10 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
       });
     },
   });
-  ends.push(connection.close);
+  const { client, leave, close } = connection;
+  ends.push(async () => {
+    if (!(await within(GOODBYE, close()))) client.end(true);
+  });
   log.info({ broker: shownBroker(broker), mode: status().mode, processes, http: http?.url }, "ready");
 
   return {
@@ -158,10 +164,9 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
     async stop() {
       stopping = true;
       log.info({ pending: intake?.pending }, "stopping");
-      const { client } = connection;
       const inTime = await within(
         drain,
-        connection.leave().then(() => drained(client, intake as Intake)),
+        leave().then(() => drained(client, intake as Intake)),
       );
       if (!inTime) log.warn({ pending: intake?.pending }, "stopped with samples in work");
       await endAll(ends);
@@ -187,8 +192,16 @@ function publish(client: MqttClient, { reply, dead }: Outcome): void {
   if (dead !== undefined) client.publish(DEAD_TOPIC, Buffer.from(encodeDeadLetter(dead)), { qos: 1 });
 }
 
+/** Logs changes; a broker that is away is tried twice a second. */
 function watch(client: MqttClient, log: Logger, broker: string): void {
   const where = shownBroker(broker);
-  client.on("connect", () => log.info({ broker: where }, "connected"));
-  client.on("close", () => log.info({ broker: where }, "connection closed"));
+  let connected = false;
+  client.on("connect", () => {
+    connected = true;
+    log.info({ broker: where }, "connected");
+  });
+  client.on("close", () => {
+    if (connected) log.info({ broker: where }, "connection closed");
+    connected = false;
+  });
 }
