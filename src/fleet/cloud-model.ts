@@ -2,7 +2,6 @@
  * The worker tier in virtual time: a broker that shares frames out to workers in turn, and workers that batch as src/cloud does. Labels come
  * from the real cloud part.
  */
-import type { ResultState } from "../wire/frames.ts";
 import type { Answers } from "./answers.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Offload } from "./offload.ts";
@@ -11,20 +10,6 @@ import { Streams } from "./random.ts";
 import type { CloudSpec } from "./spec-cloud.ts";
 import type { Timeline } from "./timeline.ts";
 import { Worker } from "./worker-model.ts";
-
-/** What a worker has to do for an offload. */
-export interface Job {
-  readonly offload: Offload;
-  readonly worker: Worker;
-  /** The worker's, which forgets everything when it ends. */
-  readonly life: number;
-  /** When it came to the worker. */
-  readonly came: number;
-  /** Frames that ask for it: each is answered. */
-  frames: number;
-  verdict: ResultState | undefined;
-  label: number;
-}
 
 export class CloudModel {
   /** The broker's; devices lose their connection with it. */
@@ -63,18 +48,18 @@ export class CloudModel {
   }
 
   /** An Offload frame has come to the broker. One without a worker, or beyond what is held for a worker, is lost. */
-  arrive(offload: Offload): void {
-    this.timeline.at(this.timeline.now + this.spec.latency, CloudModel.#deal, { cloud: this, offload });
-  }
+  readonly arrive = (offload: Offload): void => {
+    this.timeline.at(this.timeline.now + this.spec.latency, this.#deal, offload);
+  };
 
-  static #deal({ cloud, offload }: { readonly cloud: CloudModel; readonly offload: Offload }): void {
-    for (let tried = 0; tried < cloud.#workers.length; tried++) {
-      const worker = cloud.#workers[cloud.#turn++ % cloud.#workers.length]!;
+  readonly #deal = (offload: Offload): void => {
+    for (let tried = 0; tried < this.#workers.length; tried++) {
+      const worker = this.#workers[this.#turn++ % this.#workers.length]!;
       if (!worker.up) continue;
       worker.take(offload);
       return;
     }
-  }
+  };
 
   #waits(change: number): void {
     this.#waiting += change;

@@ -14,6 +14,9 @@ interface Run {
   readonly answer: EdgeAnswer | Promise<EdgeAnswer>;
 }
 
+/** What it makes of the sample is known. */
+type Known = Run & { readonly answer: EdgeAnswer };
+
 type State = "up" | "starting" | "empty";
 
 export class Device implements Holder {
@@ -43,6 +46,10 @@ export class Device implements Holder {
 
   get up(): boolean {
     return this.#state === "up";
+  }
+
+  get waits(): boolean {
+    return this.#held !== undefined;
   }
 
   /** Brings its battery up to date: it may have gone empty since somebody looked. */
@@ -117,20 +124,23 @@ export class Device implements Holder {
       return;
     }
     const { exit, full } = group.inferenceTime;
-    timeline.at(timeline.now + (full - exit), () => this.#packed(run, answer), undefined);
+    const known: Known = { device: this, sample: run.sample, answer };
+    this.#run = known;
+    timeline.at(timeline.now + (full - exit), Device.#packed, known);
   }
 
-  #packed(run: Run, answer: EdgeAnswer): void {
-    this.look();
-    if (this.#run !== run) return;
-    this.#idle();
-    const unsure = this.#offering.unsure(run.sample, answer);
-    if (this.#offering.full) {
-      this.#held = unsure;
+  static #packed(run: Known): void {
+    const { device, sample, answer } = run;
+    device.look();
+    if (device.#run !== run) return;
+    device.#idle();
+    const unsure = device.#offering.unsure(sample, answer);
+    if (device.#offering.full) {
+      device.#held = unsure;
       return;
     }
-    this.#offering.add(unsure);
-    this.#next();
+    device.#offering.add(unsure);
+    device.#next();
   }
 
   #idle(): void {

@@ -9,9 +9,9 @@ export const ACKNOWLEDGEMENT_BYTES = 4;
 const SOME_DEADLINE = 1.77e12;
 const DIGEST = "0".repeat(64);
 
-/** A PUBLISH of quality of service 1. */
-export function publishBytes(topic: string, payload: number): number {
-  const remaining = 2 + Buffer.byteLength(topic) + 2 + payload;
+/** A PUBLISH of quality of service 1. @param topic its length, of ASCII characters */
+export function publishBytes(topic: number, payload: number): number {
+  const remaining = 2 + topic + 2 + payload;
   let lengthBytes = 1;
   for (let rest = remaining; rest >= 128; rest = Math.floor(rest / 128)) lengthBytes++;
   return 1 + lengthBytes + remaining;
@@ -26,6 +26,8 @@ export interface OffloadNumbers {
   readonly entropy: number;
 }
 
+/** Lengths of the topics, beside the device's name. */
+const [OFFLOAD_TOPIC, RESULT_TOPIC] = [offloadTopic("").length, resultTopic("").length];
 const ZEROS: OffloadNumbers = { session: 0, sample: 0, attempt: 0, label: 0, entropy: 0 };
 
 /** Sizes for a group of devices; what does not change is encoded once. */
@@ -43,17 +45,17 @@ export class FrameBytes {
     this.#unanswered = encodeResult({ ...result, state: "expired", confidence: 0 }).length;
   }
 
-  /** A PUBLISH with an Offload frame. */
-  offload(device: string, numbers: OffloadNumbers): number {
+  /** A PUBLISH with an Offload frame. @param name length of the device's name */
+  offload(name: number, numbers: OffloadNumbers): number {
     const { session, sample, attempt, label, entropy } = numbers;
     const more = extra(session) + extra(sample) + extra(attempt) + extra(label) + extra(entropy);
-    return publishBytes(offloadTopic(device), this.#offload + more);
+    return publishBytes(OFFLOAD_TOPIC + name, this.#offload + more);
   }
 
   /** A PUBLISH with a Result frame. */
-  result(device: string, answered: boolean, session: number, sample: number, label: number, ms: number): number {
+  result(name: number, answered: boolean, session: number, sample: number, label: number, ms: number): number {
     const more = extra(session) + extra(sample) + extra(label) + extra(ms);
-    return publishBytes(resultTopic(device), (answered ? this.#answered : this.#unanswered) + more);
+    return publishBytes(RESULT_TOPIC + name, (answered ? this.#answered : this.#unanswered) + more);
   }
 }
 

@@ -1,10 +1,9 @@
 /** A simulated device's side of offloading, as src/device does it: held until the answer or the deadline, and offered again meanwhile. */
-import type { ResultState } from "../wire/frames.ts";
 import type { EdgeAnswer } from "./answers.ts";
 import { DeviceClock } from "./clock.ts";
 import { ACKNOWLEDGEMENT_BYTES } from "./frame-bytes.ts";
 import { Link } from "./link.ts";
-import type { Offload, Sample } from "./offload.ts";
+import type { Offload, Reply, Sample } from "./offload.ts";
 import { DeviceStreams } from "./random.ts";
 import type { FallbackReason } from "./result.ts";
 import { deviceName } from "./spec.ts";
@@ -23,6 +22,8 @@ export interface Unsure {
 /** What offering does to the device: bytes on its radio, a place that is free again. */
 export interface Holder {
   readonly up: boolean;
+  /** It has a sample that waits for a place. */
+  readonly waits: boolean;
   radio(bytes: number): void;
   freed(): void;
 }
@@ -31,6 +32,7 @@ export class Offering {
   readonly #link: Link;
   readonly #clock: DeviceClock;
   readonly #open: Offload[] = [];
+  readonly #nameLength: number;
   #session: number;
   #count = 0;
   /** When the connection is back that is waited for. */
@@ -45,6 +47,7 @@ export class Offering {
     const { spec } = world.group;
     this.#link = new Link(spec.link, world.streams, place, world.outagesOf(place));
     this.#clock = new DeviceClock(spec.clock, world.streams, place);
+    this.#nameLength = deviceName(spec, place - world.group.firstDevice).length;
     this.#session = world.streams.word(DeviceStreams.of(place, "life"));
   }
 
@@ -63,7 +66,8 @@ export class Offering {
   add({ sample, answer, expires, deadline }: Unsure): void {
     const { timeline, group } = this.world;
     const offload: Offload = {
-      ...sample,
+      place: sample.place,
+      arrived: sample.arrived,
       answer,
       bundle: group.bundle,
       session: this.#session,
@@ -74,10 +78,10 @@ export class Offering {
       retryAt: 0,
       open: true,
       jobs: [],
-      asker: this,
+      offering: this,
     };
     this.#open.push(offload);
-    timeline.at(Math.max(timeline.now, expires), (expired) => this.#fallBack(expired, "deadline"), offload);
+    timeline.at(Math.max(timeline.now, expires), Offering.#expire, offload);
     this.#offer(offload);
   }
 
@@ -96,24 +100,38 @@ export class Offering {
     this.world.ledger.fallback("lost", this.world.answered(sample, answer.label));
   }
 
-  reply(offload: Offload, state: ResultState, label: number, ms: number): void {
-    const { timeline, frames, group } = this.world;
+  /** A worker's word has come to the broker. */
+  reply(reply: Reply): void {
+    const { timeline } = this.world;
     if (!this.#link.connected(timeline.now)) return;
+    const arrives = this.#link.send("down", timeline.now, this.#bytesOf(reply));
+    if (arrives !== undefined) timeline.at(arrives, Offering.#receive, reply);
+  }
+
+  static #receive(reply: Reply): void {
+    const { offload, state, label } = reply;
+    const { world, holder } = offload.offering;
+    if (!holder.up) return;
+    const bytes = offload.offering.#bytesOf(reply);
+    world.ledger.bytes(world.timeline.now, ACKNOWLEDGEMENT_BYTES, bytes);
+    if (state !== "answered") offload.offering.#fallBack(offload, state);
+    else if (offload.offering.#close(offload)) world.cloudAnswered(offload, label);
+    holder.radio(bytes + ACKNOWLEDGEMENT_BYTES);
+  }
+
+  #bytesOf({ offload, state, label, ms }: Reply): number {
     const { session, number } = offload;
-    const bytes = frames.result(this.#name, state === "answered", session, number, label, ms);
-    const arrives = this.#link.send("down", timeline.now, bytes);
-    if (arrives === undefined) return;
-    timeline.at(
-      arrives,
-      () => {
-        if (!this.holder.up) return;
-        this.world.ledger.bytes(timeline.now, ACKNOWLEDGEMENT_BYTES, bytes);
-        if (state !== "answered") this.#fallBack(offload, state);
-        else if (this.#close(offload)) this.world.cloudAnswered(offload, label);
-        this.holder.radio(bytes + ACKNOWLEDGEMENT_BYTES);
-      },
-      group,
-    );
+    return this.world.frames.result(this.#nameLength, state === "answered", session, number, label, ms);
+  }
+
+  static #expire(offload: Offload): void {
+    offload.offering.#fallBack(offload, "deadline");
+  }
+
+  static #retry(offload: Offload): void {
+    const { offering } = offload;
+    // It may have been offered in between, when the connection came back.
+    if (offload.open && offload.retryAt === offering.world.timeline.now) offering.#offer(offload);
   }
 
   #offer(offload: Offload): void {
@@ -123,15 +141,7 @@ export class Offering {
     const bytes = this.#link.connected(now) ? this.#send(offload, now) : 0;
     const delay = Math.min(longest, first * 2 ** Math.max(0, offload.attempts - 1));
     offload.retryAt = now + delay * (0.75 + streams.real(DeviceStreams.of(this.place, "backoff")) / 2);
-    if (offload.retryAt < offload.expires)
-      timeline.at(
-        offload.retryAt,
-        (again) => {
-          // Offered in between, when the connection came back.
-          if (again.open && again.retryAt === timeline.now) this.#offer(again);
-        },
-        offload,
-      );
+    if (offload.retryAt < offload.expires) timeline.at(offload.retryAt, Offering.#retry, offload);
     this.#awaitReturn(now);
     // Last, for it may be the battery's end.
     if (bytes > 0) this.holder.radio(bytes);
@@ -143,11 +153,11 @@ export class Offering {
     const { session, number, answer } = offload;
     const attempt = ++offload.attempts;
     const numbers = { session, sample: number, attempt, label: answer.label, entropy: answer.entropy };
-    const bytes = frames.offload(this.#name, numbers);
+    const bytes = frames.offload(this.#nameLength, numbers);
     ledger.offered(now, bytes);
     const arrives = this.#link.send("up", now, bytes);
     if (arrives === undefined) return bytes;
-    timeline.at(arrives, (sent) => cloud.arrive(sent), offload);
+    timeline.at(arrives, cloud.arrive, offload);
     ledger.bytes(now, 0, ACKNOWLEDGEMENT_BYTES);
     return bytes + ACKNOWLEDGEMENT_BYTES;
   }
@@ -156,10 +166,15 @@ export class Offering {
   #awaitReturn(now: number): void {
     if (this.#back > now) return;
     this.#back = this.#link.comesBack(now);
-    const again = () => {
-      for (const offload of [...this.#open]) if (offload.open) this.#offer(offload);
-    };
-    this.world.timeline.at(this.#back, again, undefined);
+    this.world.timeline.at(this.#back, Offering.#again, this);
+  }
+
+  static #again(offering: Offering): void {
+    for (const offload of [...offering.#open]) if (offload.open) offering.#offer(offload);
+  }
+
+  static #freed(offering: Offering): void {
+    offering.holder.freed();
   }
 
   #fallBack(offload: Offload, reason: FallbackReason): void {
@@ -172,13 +187,8 @@ export class Offering {
     if (!offload.open) return false;
     offload.open = false;
     this.#open.splice(this.#open.indexOf(offload), 1);
-    // When all else is done.
-    this.world.timeline.at(this.world.timeline.now, () => this.holder.freed(), undefined);
+    // When all else of this moment is done.
+    if (this.holder.waits) this.world.timeline.at(this.world.timeline.now, Offering.#freed, this);
     return true;
-  }
-
-  get #name(): string {
-    const { spec, firstDevice } = this.world.group;
-    return deviceName(spec, this.place - firstDevice);
   }
 }

@@ -1,7 +1,8 @@
 /** A sample that a simulated device is not sure of, on its way through virtual time. */
 import type { ResultState } from "../wire/frames.ts";
 import type { EdgeAnswer } from "./answers.ts";
-import type { Job } from "./cloud-model.ts";
+import type { Offering } from "./offering.ts";
+import type { Job } from "./worker-model.ts";
 
 /** A sample as its device has it. */
 export interface Sample {
@@ -29,11 +30,16 @@ export interface Offload extends Sample {
   open: boolean;
   /** What workers have made of it; mostly there is one. */
   readonly jobs: Job[];
-  readonly asker: Asker;
+  /** Its device's. */
+  readonly offering: Offering;
 }
 
-/** The device's end of it. */
-export interface Asker {
-  /** What a worker says is at the broker: that it answers, expired or refused, and how many milliseconds it took. */
-  reply(offload: Offload, state: ResultState, label: number, ms: number): void;
+/** What a worker says to it. */
+export interface Reply {
+  readonly offload: Offload;
+  readonly state: ResultState;
+  /** Of the cloud part; 0 where it did not answer. */
+  readonly label: number;
+  /** That the worker took. */
+  readonly ms: number;
 }

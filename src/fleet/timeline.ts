@@ -55,8 +55,7 @@ export class Timeline {
     const last = --this.#size;
     const [time, order] = [this.#times[last]!, this.#orders[last]!];
     const [action, subject] = [this.#actions[last]!, this.#subjects[last]];
-    this.#actions.length = last;
-    this.#subjects.length = last;
+    this.#subjects[last] = undefined;
     if (last === 0) return;
     let hole = 0;
     for (;;) {

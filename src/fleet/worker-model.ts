@@ -1,11 +1,24 @@
 /** One worker in virtual time: takes what is queued, at most a batch, and answers when the batch is through. */
 import type { ResultState } from "../wire/frames.ts";
 import type { Answers } from "./answers.ts";
-import type { Job } from "./cloud-model.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Offload } from "./offload.ts";
+import type { Offload, Reply } from "./offload.ts";
 import type { CloudSpec } from "./spec-cloud.ts";
 import type { Timeline } from "./timeline.ts";
+
+/** What a worker has to do for an offload. */
+export interface Job {
+  readonly offload: Offload;
+  readonly worker: Worker;
+  /** The worker's, which forgets everything when it ends. */
+  readonly life: number;
+  /** When it came to the worker. */
+  readonly came: number;
+  /** Frames that ask for it: each is answered. */
+  frames: number;
+  verdict: ResultState | undefined;
+  label: number;
+}
 
 export class Worker {
   up = true;
@@ -131,8 +144,12 @@ export class Worker {
     for (; job.frames > 0; job.frames--) this.#reply(job, verdict, ms);
   }
 
-  #reply({ offload, label }: Job, verdict: ResultState, ms: number): void {
+  #reply({ offload, label }: Job, state: ResultState, ms: number): void {
     const { timeline, spec } = this;
-    timeline.at(timeline.now + spec.latency, () => offload.asker.reply(offload, verdict, label, ms), undefined);
+    timeline.at(timeline.now + spec.latency, Worker.#send, { offload, state, label, ms });
+  }
+
+  static #send(reply: Reply): void {
+    reply.offload.offering.reply(reply);
   }
 }
