@@ -168,12 +168,13 @@ export type FleetResult = z.infer<typeof fleetResultSchema>;
 
 /** What the run cost on this machine; differs from run to run. */
 export interface RunCost {
+  /** From when files were read and threads were ready. */
   readonly seconds: number;
   /** Samples run on an engine, each by itself. */
   readonly inferences: number;
   readonly inferencesPerSecond: number;
   readonly devicesPerSecond: number;
-  /** Bytes. */
+  /** Most bytes of memory that the process had; and what they were more than at the start, by devices. */
   readonly rss: number;
   readonly rssPerDevice: number;
   readonly threads: number;

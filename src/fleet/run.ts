@@ -25,7 +25,6 @@ export interface FleetRun {
 export async function runFleet(spec: FleetSpec, options: RunOptions): Promise<FleetRun> {
   const fleet = await loadFleet(spec, options.folder);
   const { threads = availableParallelism() } = options;
-  const before = process.memoryUsage.rss();
   const compute = await openCompute({
     kind: spec.engine,
     bundles: fleet.bundles,
@@ -35,6 +34,7 @@ export async function runFleet(spec: FleetSpec, options: RunOptions): Promise<Fl
     once: spec.inference === "once",
   });
   try {
+    const before = process.memoryUsage.rss();
     const started = performance.now();
     const result = await simulate(fleet, compute, options);
     const seconds = (performance.now() - started) / 1e3;
