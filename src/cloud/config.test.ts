@@ -130,11 +130,11 @@ describe("hedge worker --check", () => {
       ...{ bundles: ["bundles/c"], broker: { cert: join(folder, "certs/worker.pem") } },
       history: { retention: { age: "604800000ms" } },
     });
+    const json = await hedge("--json", "worker", "--check", "--config", file, ...options);
+    expect(JSON.parse(json.out)).toEqual(shown);
     // What it shows is a file again, but for what is secret.
     const again = await readWorkerConfig(await fileOf(out.replace(/^group: .*$/m, "")));
     expect(again).toMatchObject({ drain: 60_000, models: { bytes: 64 * 2 ** 20 }, batching: { max: 4, delay: 2 } });
-    const json = await hedge("--json", "worker", "--check", "--config", file, ...options);
-    expect(JSON.parse(json.out)).toEqual(shown);
   });
 
   it.each([
