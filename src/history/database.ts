@@ -89,7 +89,7 @@ export class Database {
     // PGlite computes as long as it computes: to cut it off would help nothing.
     const database = new Database(thread, "folder" in address ? Number.POSITIVE_INFINITY : silenceTimeout);
     try {
-      await database.#wait(0, database.silenceTimeout);
+      await database.#wait(0, database.silenceTimeout + CONNECT_TIMEOUT);
       return database;
     } catch (error) {
       await database.abandon();

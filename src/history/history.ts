@@ -56,10 +56,11 @@ const CLOSE_TIMEOUT = 10_000;
 const DEFAULT_CAPACITY = 20_000;
 const HEAD_BYTES = 64;
 
-/** Records on their way, with the number under which the database knows them. */
+/** Records on their way. */
 interface Batch {
-  readonly number: number;
   readonly records: readonly HistoryRecord[];
+  /** Under which the database knows them, from the first attempt on: later ones have higher numbers. */
+  number?: number;
 }
 
 /**
@@ -135,10 +136,10 @@ export class History {
     });
   }
 
-  /** Writes what waits, if the database takes it soon; the rest is dropped. */
+  /** Writes what waits, if the database is there and takes it soon; the rest is dropped. */
   async close(): Promise<void> {
     if (!this.#closing) {
-      await Promise.race([this.flush(), pause(CLOSE_TIMEOUT)]);
+      if (this.#trouble === "") await Promise.race([this.flush(), pause(CLOSE_TIMEOUT)]);
       this.#closing = true;
       this.#wake();
     }
@@ -216,10 +217,12 @@ export class History {
     while (!this.#closing) {
       const batch = this.#batches[0] ?? this.#nextBatch();
       if (batch === undefined) break;
+      batch.number ??= this.#nextNumber++;
       try {
         await writeBatch(database, { writer: this.#writer, batch: batch.number }, batch.records);
         this.#batches.shift();
         this.#counts.written += batch.records.length;
+        this.#log.debug({ history: this.#address.shown, records: batch.records.length }, "written");
       } catch (error) {
         if (!refusesRows(error)) throw error;
         this.#batches.shift();
@@ -232,7 +235,7 @@ export class History {
   #nextBatch(): Batch | undefined {
     const records = this.#ring.take(BATCH);
     if (records.length === 0) return undefined;
-    this.#batches.push({ number: this.#nextNumber++, records });
+    this.#batches.push({ records });
     return this.#batches[0];
   }
 
@@ -244,8 +247,7 @@ export class History {
       return;
     }
     const middle = Math.ceil(records.length / 2);
-    const halves = [records.slice(0, middle), records.slice(middle)];
-    this.#batches.unshift(...halves.map((half) => ({ number: this.#nextNumber++, records: half })));
+    this.#batches.unshift({ records: records.slice(0, middle) }, { records: records.slice(middle) });
   }
 
   /** Says what is wrong when that changes. */
