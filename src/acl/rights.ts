@@ -14,7 +14,7 @@ import {
   statusTopic,
 } from "../wire/topics.ts";
 
-export const ROLES = ["worker", "operator", "monitor"] as const;
+export const ROLES = ["worker", "operator", "recorder"] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Topics, with the wildcards of MQTT filters. */
@@ -40,7 +40,7 @@ export const ROLE_RIGHTS: Readonly<Record<Role, Rights>> = {
   /** Commands devices, updates among them, and sees everything. */
   operator: { writes: [commandTopic(ANY)], reads: [`${ROOT}/#`] },
   /** Records what happens; sees no samples, and says nothing. */
-  monitor: { writes: [], reads: [answerTopic(ANY), eventTopic(ANY), statusTopic(ANY), DEAD_TOPIC] },
+  recorder: { writes: [], reads: [answerTopic(ANY), eventTopic(ANY), statusTopic(ANY), DEAD_TOPIC] },
 };
 
 /** Names by role; a name may have several. */

@@ -5,16 +5,19 @@ import type { RoleNames } from "../acl/rights.ts";
 export interface RoleOptions {
   readonly worker?: string[];
   readonly operator?: string[];
-  readonly monitor?: string[];
+  readonly recorder?: string[];
 }
 
 export function addRoleOptions(command: Command): Command {
   return command
     .option("--worker <names...>", "those who finish samples, by the names (CN) in their certificates")
     .option("--operator <names...>", "those who command devices, update them and see everything")
-    .option("--monitor <names...>", "those who record answers, events and status");
+    .option(
+      "--recorder <names...>",
+      "those who record answers, events, status and dead letters (hedge history record)",
+    );
 }
 
-export function roleNames({ worker = [], operator = [], monitor = [] }: RoleOptions): RoleNames {
-  return { worker, operator, monitor };
+export function roleNames({ worker = [], operator = [], recorder = [] }: RoleOptions): RoleNames {
+  return { worker, operator, recorder };
 }

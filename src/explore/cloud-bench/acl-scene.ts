@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
+import { connect, connectAsync, type IClientOptions, type MqttClient } from "mqtt";
 import { writeAcl } from "../../acl/write.ts";
 import {
   answerTopic,
@@ -26,10 +26,10 @@ export const PORCH = "porch";
 export const CELLAR = "cellar";
 export const WORKER = "worker-1";
 const OPERATOR = "ada";
-const MONITOR = "recorder";
+const RECORDER = "archive";
 
 export type Version = 4 | 5;
-const MONITORED = [answerTopic("+"), eventTopic("+"), statusTopic("+"), DEAD_TOPIC];
+const RECORDED = [answerTopic("+"), eventTopic("+"), statusTopic("+"), DEAD_TOPIC];
 const CLIENT = ["extendedKeyUsage=clientAuth"];
 
 /** A connection and all that it heard: mqtt.js, without any help of ours. */
@@ -100,7 +100,7 @@ export class AclScene {
     const ca = await authority(folder, "authority");
     const server = await signedBy(ca, folder, "broker", ["subjectAltName=IP:127.0.0.1"]);
     const port = await freePort();
-    const names = { worker: [WORKER], operator: [OPERATOR], monitor: [MONITOR] };
+    const names = { worker: [WORKER], operator: [OPERATOR], recorder: [RECORDER] };
     const certificates = { ca: ca.certificate, cert: server.certificate, key: server.key };
     const files = { folder, names, broker: "mosquitto", port, host: "127.0.0.1", certificates } as const;
     const written = await writeAcl(files);
@@ -137,7 +137,12 @@ export class AclScene {
     const ca = await readFile(this.signer.certificate);
     const pair = own && { cert: await readFile(own.certificate), key: await readFile(own.key) };
     const shared = { ca, ...pair, clientId: name, reconnectPeriod: 0, protocolVersion: 5 } as const;
-    return new Party(name, await connectAsync(`mqtts://127.0.0.1:${this.port}`, { ...shared, ...options }));
+    const client = connect(`mqtts://127.0.0.1:${this.port}`, { ...shared, ...options });
+    await new Promise<void>((resolve, reject) => {
+      client.once("connect", () => resolve()).once("error", reject);
+      client.once("close", () => reject(new Error("The broker closed the connection.")));
+    });
+    return new Party(name, client);
   }
 
   /** Everybody at work, as they should be; who was thrown out comes back. */
@@ -147,7 +152,7 @@ export class AclScene {
       [WORKER]: [sharedOffloadFilter(this.group), resultTopic(WORKER)],
       [OPERATOR]: [`${ROOT}/#`],
       // Its access list keeps the offloads from it, although it asks for them.
-      [MONITOR]: [...MONITORED, resultTopic(MONITOR), ...(this.guarded ? [OFFLOAD_FILTER] : [])],
+      [RECORDER]: [...RECORDED, resultTopic(RECORDER), ...(this.guarded ? [OFFLOAD_FILTER] : [])],
     };
     const there = new Map(this.#parties.filter(({ isGone }) => !isGone).map((party) => [party.name, party]));
     this.#parties = [];
@@ -187,18 +192,18 @@ export class AclScene {
    * @param eavesdropper may hear nothing of it
    */
   async day(eavesdropper?: Party): Promise<string[]> {
-    const [porch, worker, operator, monitor] = this.#parties as [Party, Party, Party, Party];
+    const [porch, worker, operator, recorder] = this.#parties as [Party, Party, Party, Party];
     const heardBefore = eavesdropper?.heard.length ?? 0;
     const says: readonly (readonly [from: Party, topic: string, to: readonly Party[]])[] = [
       [porch, offloadTopic(PORCH), [worker, operator]],
       // Twice: a stranger among those who share would get one of two.
       [porch, offloadTopic(PORCH), [worker, operator]],
-      [porch, answerTopic(PORCH), [operator, monitor]],
-      [porch, eventTopic(PORCH), [operator, monitor]],
-      [porch, statusTopic(PORCH), [operator, monitor]],
+      [porch, answerTopic(PORCH), [operator, recorder]],
+      [porch, eventTopic(PORCH), [operator, recorder]],
+      [porch, statusTopic(PORCH), [operator, recorder]],
       [worker, resultTopic(PORCH), [porch, operator]],
-      [worker, DEAD_TOPIC, [operator, monitor]],
-      [worker, statusTopic(WORKER), [operator, monitor]],
+      [worker, DEAD_TOPIC, [operator, recorder]],
+      [worker, statusTopic(WORKER), [operator, recorder]],
       [operator, commandTopic(PORCH), [porch, operator]],
     ];
     const said = says.map((row) => [...row, this.text()] as const);
