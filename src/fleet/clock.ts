@@ -2,25 +2,14 @@
 import { DeviceStreams, type Streams } from "./random.ts";
 import type { ClockSpec } from "./spec-group.ts";
 
-/** How wrong a device's clock is, by virtual time. */
-export class DeviceClock {
-  readonly #offset: number;
-  readonly #drift: number;
+/** What a device's clock shows: milliseconds, by virtual time. */
+export type Clock = (now: number) => number;
 
-  constructor(
-    private readonly spec: ClockSpec,
-    streams: Streams,
-    device: number,
-  ) {
-    const stream = DeviceStreams.of(device, "clock");
-    this.#offset = streams.around(stream, spec.offset);
-    this.#drift = streams.around(stream, spec.drift);
-  }
+const RIGHT: Clock = (now) => now;
 
-  /** What it shows `now`: milliseconds. */
-  read(now: number): number {
-    const { sync } = this.spec;
-    const sinceSet = sync === undefined ? now : now % sync;
-    return now + this.#offset + sinceSet * this.#drift;
-  }
+export function clockOf({ offset, drift, sync }: ClockSpec, streams: Streams, device: number): Clock {
+  if (offset === 0 && drift === 0) return RIGHT;
+  const stream = DeviceStreams.of(device, "clock");
+  const [wrong, slope] = [streams.around(stream, offset), streams.around(stream, drift)];
+  return (now) => now + wrong + (sync === undefined ? now : now % sync) * slope;
 }

@@ -24,7 +24,8 @@ export class Device implements Holder {
   #run: Run | undefined;
   /** Holds the module until fewer samples wait for the cloud. */
   #held: Unsure | undefined;
-  readonly #queue: Sample[] = [];
+  /** Made when the first sample has to wait: most devices of a large fleet need none. */
+  #queue: Sample[] | undefined;
   readonly #arrivals: Arrivals;
   readonly #offering: Offering;
   readonly #meter: EnergyMeter | undefined;
@@ -94,8 +95,11 @@ export class Device implements Holder {
     device.look();
     if (device.#state !== "up") ledger.dropped(now, device.#state === "empty" ? "battery" : "reboot");
     else if (device.#run === undefined && device.#held === undefined) device.#start(sample);
-    else if (device.#queue.length < group.spec.queue) device.#queue.push(sample);
-    else ledger.dropped(now, "busy");
+    else {
+      device.#queue ??= [];
+      if (device.#queue.length < group.spec.queue) device.#queue.push(sample);
+      else ledger.dropped(now, "busy");
+    }
   }
 
   #start(sample: Sample): void {
@@ -150,7 +154,7 @@ export class Device implements Holder {
 
   #next(): void {
     if (!this.up || this.#run !== undefined || this.#held !== undefined) return;
-    const sample = this.#queue.shift();
+    const sample = this.#queue?.shift();
     if (sample !== undefined) this.#start(sample);
   }
 
@@ -202,7 +206,7 @@ export class Device implements Holder {
     const reason = state === "empty" ? "battery" : "reboot";
     if (this.#run !== undefined) ledger.dropped(timeline.now, reason);
     this.#idle();
-    for (const _ of this.#queue.splice(0)) ledger.dropped(timeline.now, reason);
+    for (const _ of this.#queue?.splice(0) ?? []) ledger.dropped(timeline.now, reason);
     if (this.#held !== undefined) this.#offering.lost(this.#held.sample, this.#held.answer);
     this.#held = undefined;
     this.#offering.restart();

@@ -6,11 +6,14 @@ import type { LinkSpec } from "./spec-group.ts";
 /** Clients try to come back every so many milliseconds (src/wire/connection.ts). */
 const RECONNECT_PERIOD = 500;
 
+const NONE: readonly Cursor[] = [];
+
 export type Way = "up" | "down";
 
 export class Link {
   /** When the line is free again: a frame waits for those before it. */
-  readonly #free = { up: 0, down: 0 };
+  #upFree = 0;
+  #downFree = 0;
   readonly #cursors: readonly Cursor[];
   readonly #stream: number;
 
@@ -23,7 +26,10 @@ export class Link {
   ) {
     this.#stream = DeviceStreams.of(device, "link");
     const reconnect = DeviceStreams.of(device, "outages");
-    this.#cursors = outages.map((each) => new Cursor(each, () => RECONNECT_PERIOD * streams.real(reconnect)));
+    this.#cursors =
+      outages.length === 0
+        ? NONE
+        : outages.map((each) => new Cursor(each, () => RECONNECT_PERIOD * streams.real(reconnect)));
   }
 
   connected(now: number): boolean {
@@ -45,8 +51,9 @@ export class Link {
     const { latency, jitter, bandwidth, loss } = this.spec;
     let sent = now;
     if (bandwidth !== undefined) {
-      sent = Math.max(now, this.#free[way]) + (bytes * 8e3) / bandwidth[way];
-      this.#free[way] = sent;
+      sent = Math.max(now, way === "up" ? this.#upFree : this.#downFree) + (bytes * 8e3) / bandwidth[way];
+      if (way === "up") this.#upFree = sent;
+      else this.#downFree = sent;
     }
     const arrives = sent + latency + (jitter === 0 ? 0 : jitter * this.streams.real(this.#stream));
     const lost = loss > 0 && this.streams.real(this.#stream) < loss;

@@ -1,6 +1,6 @@
 /** A simulated device's side of offloading, as src/device does it: held until the answer or the deadline, and offered again meanwhile. */
 import type { EdgeAnswer } from "./answers.ts";
-import { DeviceClock } from "./clock.ts";
+import { type Clock, clockOf } from "./clock.ts";
 import { ACKNOWLEDGEMENT_BYTES } from "./frame-bytes.ts";
 import { Link } from "./link.ts";
 import type { Offload, Reply, Sample } from "./offload.ts";
@@ -30,7 +30,7 @@ export interface Holder {
 
 export class Offering {
   readonly #link: Link;
-  readonly #clock: DeviceClock;
+  readonly #clock: Clock;
   readonly #open: Offload[] = [];
   readonly #nameLength: number;
   #session: number;
@@ -46,7 +46,7 @@ export class Offering {
   ) {
     const { spec } = world.group;
     this.#link = new Link(spec.link, world.streams, place, world.outagesOf(place));
-    this.#clock = new DeviceClock(spec.clock, world.streams, place);
+    this.#clock = clockOf(spec.clock, world.streams, place);
     this.#nameLength = deviceName(spec, place - world.group.firstDevice).length;
     this.#session = world.streams.word(DeviceStreams.of(place, "life"));
   }
@@ -60,7 +60,7 @@ export class Offering {
   unsure(sample: Sample, answer: EdgeAnswer): Unsure {
     const { now } = this.world.timeline;
     const { deadline } = this.world.group.spec;
-    return { sample, answer, expires: now + deadline, deadline: this.#clock.read(now) + deadline };
+    return { sample, answer, expires: now + deadline, deadline: this.#clock(now) + deadline };
   }
 
   add({ sample, answer, expires, deadline }: Unsure): void {
