@@ -65,8 +65,12 @@ export async function findBatchSizes(run: RunBatch, bytes: number, maxBatch: num
   // A size that agrees with no other may still agree with itself, among other mates.
   const steady = best.least < best.most || (best.most > 1 && (await bitsIn(best.most, 1)) === best.bits);
   if (steady) return { least: best.least, most: best.most, note: noteOf(best, maxBatch) };
-  const alone = maxBatch === 1 ? "" : "its rows depend on their batch: each sample is run by itself";
-  return { least: smallest.least, most: 1, note: alone };
+  return { least: smallest.least, most: 1, note: noteOfOne(runs.length, maxBatch) };
+}
+
+function noteOfOne(sizes: number, maxBatch: number): string {
+  if (maxBatch === 1) return "";
+  return sizes === 1 ? "it takes one sample at a time" : "its rows depend on their batch: each sample is run by itself";
 }
 
 function noteOf({ least, most }: Pick<BatchSizes, "least" | "most">, maxBatch: number): string {

@@ -147,8 +147,8 @@ export class Models {
   }
 
   /** As `Batcher.infer`. */
-  infer(model: Model, payload: Uint8Array, deadline: number): Promise<Float32Array | undefined> {
-    return this.batcher.infer(model, payload, deadline);
+  infer(model: Model, payload: Uint8Array, deadline: number, device: string): Promise<Float32Array | undefined> {
+    return this.batcher.infer(model, payload, deadline, device);
   }
 
   status(): ModelsStatus {

@@ -132,7 +132,7 @@ export class Server {
       return before.as === "answered" || before.as === "refused" ? { ...before, as: "repeated" } : before;
     }
     if (Date.now() > offload.deadline) return EXPIRED;
-    const work = this.#finish(offload);
+    const work = this.#finish(device, offload);
     this.#answers.set(key, work);
     const verdict = await work;
     // It was not run: should it be offered again with time left, it may be.
@@ -145,7 +145,7 @@ export class Server {
     return { ...LIMITED, why: ["quota", `The device sends more than ${this.#quotas.quota.rate} samples a second.`] };
   }
 
-  async #finish(offload: Offload): Promise<Verdict> {
+  async #finish(device: string, offload: Offload): Promise<Verdict> {
     const refuse = (reason: DeadReason, sentence: string): Verdict => ({ ...REFUSED, why: [reason, sentence] });
     const { models } = this.options;
     let model: Model;
@@ -162,7 +162,7 @@ export class Server {
       );
     }
     try {
-      const logits = await models.infer(model, offload.payload, offload.deadline);
+      const logits = await models.infer(model, offload.payload, offload.deadline, device);
       if (logits === undefined) return EXPIRED;
       if (logits.length !== classes || !logits.every(Number.isFinite)) {
         return refuse("inference", `The cloud part of ${name} gave no ${classes} finite logits.`);
