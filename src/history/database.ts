@@ -76,8 +76,9 @@ export class Database {
   /**
    * Rejects with a DatabaseError when the database does not come up, and with a HedgeError (input) when another process has the folder.
    * A folder that does not exist is made.
+   * @param signal gives the attempt up
    */
-  static async open(address: HistoryAddress, limits: DatabaseLimits = {}): Promise<Database> {
+  static async open(address: HistoryAddress, limits: DatabaseLimits = {}, signal?: AbortSignal): Promise<Database> {
     const { statementTimeout = STATEMENT_TIMEOUT, silenceTimeout = SILENCE_TIMEOUT } = limits;
     const unlock = "folder" in address ? lockFolder(address.folder) : () => undefined;
     const where = "folder" in address ? { folder: join(address.folder, PGDATA) } : { url: address.url };
@@ -88,17 +89,22 @@ export class Database {
     thread.once("exit", unlock);
     // PGlite computes as long as it computes: to cut it off would help nothing.
     const database = new Database(thread, "folder" in address ? Number.POSITIVE_INFINITY : silenceTimeout);
+    const giveUp = () => void database.abandon();
+    signal?.addEventListener("abort", giveUp);
     try {
       await database.#wait(0, database.silenceTimeout + CONNECT_TIMEOUT);
       return database;
     } catch (error) {
       await database.abandon();
       throw error;
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
     }
   }
 
-  get lost(): boolean {
-    return this.#lost !== undefined;
+  /** Why the connection is gone; undefined while it stands. */
+  get lost(): DatabaseError | undefined {
+    return this.#lost;
   }
 
   /** The rows of one statement; without values `sql` may be several, and the rows are the last one's. Rejects with a DatabaseError. */

@@ -8,11 +8,15 @@ import { DatabaseError } from "./database.ts";
  */
 const STATE_CLASSES = new Set(["08", "25", "28", "3D", "40", "42", "53", "55", "57", "58"]);
 
-/** Whether the database refuses this row or one of these rows, and would again. */
-export function refusesRows(error: unknown): boolean {
-  if (!(error instanceof DatabaseError) || error.code === undefined) return false;
-  return /^[0-9A-Z]{5}$/.test(error.code) && !STATE_CLASSES.has(error.code.slice(0, 2));
+/** Whether it is about the rows that were to be written, and would come again with them; otherwise the database is away or in no state to write. */
+export function isAboutRows(error: unknown): boolean {
+  // Rows that cannot even be made are a defect of ours, which must not keep the others from being written.
+  if (!(error instanceof DatabaseError)) return true;
+  return isSqlState(error.code) && !STATE_CLASSES.has(error.code.slice(0, 2));
 }
+
+/** Otherwise it is an errno, or nothing. */
+const isSqlState = (code: string | undefined): code is string => code !== undefined && /^[0-9A-Z]{5}$/.test(code);
 
 /** Any error of opening or asking a history, for people. Errors of ours, and defects, stay what they are. */
 export function historyError(error: unknown, shown: string): unknown {
@@ -31,7 +35,7 @@ export function historyError(error: unknown, shown: string): unknown {
     const remedy = "Let the user create tables in the schema: grant create on schema public to USER.";
     return new HedgeError("input", `${shown} does not allow it: ${said}.`, remedy, cause);
   }
-  if (refusesRows(error) || STATE_CLASSES.has(code.slice(0, 2))) {
+  if (isSqlState(code)) {
     return new HedgeError("input", `The history at ${shown} failed: ${said}.`, "See the database's log.", cause);
   }
   return new HedgeError(

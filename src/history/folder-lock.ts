@@ -21,14 +21,18 @@ export function lockFolder(folder: string): () => void {
   const own = `lock-${process.pid}-${startOf(process.pid) ?? 0}`;
   const path = join(folder, own);
   if (held.has(path)) throw inUse(folder, own);
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path, "");
+  } catch (error) {
+    throw unwritable(folder, error);
+  }
+  held.add(path);
   const release = () => {
     held.delete(path);
     rmSync(path, { force: true });
   };
   try {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(path, "");
-    held.add(path);
     for (const name of readdirSync(folder)) {
       if (name === own || !LOCK.test(name)) continue;
       if (isHeld(name)) throw inUse(folder, name);

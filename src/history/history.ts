@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import type { Observer } from "../cloud/observer.ts";
 import { type HistoryAddress, parseAddress } from "./address.ts";
 import { Database, type DatabaseLimits } from "./database.ts";
-import { historyError, refusesRows } from "./errors.ts";
+import { historyError, isAboutRows } from "./errors.ts";
 import { migrate } from "./migrate.ts";
 import type { HistoryRecord } from "./records.ts";
 import { checkRetention, prune, type Retention, tidy } from "./retention.ts";
@@ -53,6 +53,8 @@ const FIRST_PRUNE = 60_000;
 const PRUNE_PERIOD = 10 * 60_000;
 /** Milliseconds that closing waits for records to be written. */
 const CLOSE_TIMEOUT = 10_000;
+/** A folder's log grows until somebody says so: a server does that by itself. Some 20 MB of it. */
+const CHECKPOINT_RECORDS = 20_000;
 const DEFAULT_CAPACITY = 20_000;
 const HEAD_BYTES = 64;
 
@@ -86,7 +88,8 @@ export class History {
   #counts = { offered: 0, written: 0, dropped: 0, refused: 0 };
   #connected = false;
   #trouble = "";
-  #closing = false;
+  #checkpointAt = CHECKPOINT_RECORDS;
+  readonly #stop = new AbortController();
   #wake: () => void = () => undefined;
   #whenIdle: (() => void)[] = [];
   #ended: Promise<void>;
@@ -140,10 +143,14 @@ export class History {
   async close(): Promise<void> {
     if (!this.#closing) {
       if (this.#trouble === "") await Promise.race([this.flush(), pause(CLOSE_TIMEOUT)]);
-      this.#closing = true;
+      this.#stop.abort();
       this.#wake();
     }
     await this.#ended;
+  }
+
+  get #closing(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   get #waiting(): number {
@@ -175,7 +182,7 @@ export class History {
   async #open(): Promise<Database | undefined> {
     let database: Database | undefined;
     try {
-      database = await Database.open(this.#address, this.#limits);
+      database = await Database.open(this.#address, this.#limits, this.#stop.signal);
       database.onLost = () => this.#wake();
       const before = await migrate(database, this.#address.shown);
       this.#connected = true;
@@ -194,7 +201,7 @@ export class History {
     let pruneAt = Date.now() + FIRST_PRUNE;
     try {
       while (!this.#closing && !database.lost) {
-        await this.#sleep(Math.max(0, pruneAt - Date.now()), () => this.#waiting > 0 || database.lost);
+        await this.#sleep(Math.max(0, pruneAt - Date.now()), () => this.#waiting > 0 || database.lost !== undefined);
         await this.#gather();
         await this.#writeWaiting(database);
         if (Date.now() < pruneAt) continue;
@@ -202,6 +209,7 @@ export class History {
         if ("folder" in this.#address) await tidy(database);
         pruneAt = Date.now() + PRUNE_PERIOD;
       }
+      if (database.lost) this.#tell(database.lost);
     } catch (error) {
       this.#tell(error);
     }
@@ -220,16 +228,24 @@ export class History {
       batch.number ??= this.#nextNumber++;
       try {
         await writeBatch(database, { writer: this.#writer, batch: batch.number }, batch.records);
-        this.#batches.shift();
-        this.#counts.written += batch.records.length;
-        this.#log.debug({ history: this.#address.shown, records: batch.records.length }, "written");
       } catch (error) {
-        if (!refusesRows(error)) throw error;
+        if (!isAboutRows(error)) throw error;
         this.#batches.shift();
         this.#divide(batch, error);
+        continue;
       }
+      this.#batches.shift();
+      this.#counts.written += batch.records.length;
+      this.#log.debug({ history: this.#address.shown, records: batch.records.length }, "written");
+      await this.#checkpoint(database);
     }
     if (this.#waiting === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  async #checkpoint(database: Database): Promise<void> {
+    if (!("folder" in this.#address) || this.#counts.written < this.#checkpointAt) return;
+    await database.query("checkpoint");
+    this.#checkpointAt = this.#counts.written + CHECKPOINT_RECORDS;
   }
 
   #nextBatch(): Batch | undefined {
