@@ -136,6 +136,9 @@ const CERTIFICATE_ERROR = /CERT|SIGNATURE/;
 /** Codes of Node's errors about what the broker thinks of this client's certificate. */
 const CERTIFICATE_ALERT = /ALERT.*(CERT|UNKNOWN_CA|HANDSHAKE)/;
 
+/** Codes of a connection that was there, and was ended by the other side. */
+const CUT_OFF: readonly unknown[] = ["ECONNRESET", "EPIPE"];
+
 function refusal({ broker, tls }: BrokerAccess, cause: ConnectionError): HedgeError {
   const shown = shownBroker(broker);
   const why = cause.message || cause.code;
@@ -154,6 +157,11 @@ function refusal({ broker, tls }: BrokerAccess, cause: ConnectionError): HedgeEr
   if (cause.code !== undefined && CERTIFICATE_ERROR.test(cause.code)) {
     const sentence = `The MQTT broker at ${shown} shows a certificate that is not trusted: ${why}.`;
     return network(sentence, "Name its authority with --tls-ca ca.pem, and reach it by a name in its certificate.");
+  }
+  if (broker.startsWith("mqtts:") && (why === DROPPED || CUT_OFF.includes(cause.code))) {
+    // The broker's word about the certificate may be lost with the connection.
+    const remedy = "It may ask for a certificate, or for another one: --tls-cert and --tls-key.";
+    return network(`The MQTT broker at ${shown} ends the connection: ${why}.`, remedy);
   }
   return network(
     `No MQTT broker answers at ${shown}: ${why}.`,
