@@ -4,6 +4,8 @@ import { setTimeout } from "node:timers/promises";
 import { Aedes } from "aedes";
 import { connectAsync } from "mqtt";
 import { afterEach, expect, it } from "vitest";
+import { BROKERS } from "../../test/support/brokers.ts";
+import { openConnection } from "../wire/connection.ts";
 import { takeMessages } from "./acknowledge.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -23,7 +25,7 @@ async function setUp(limit: number) {
     acknowledged.count++;
   });
   const { port } = server.address() as { port: number };
-  const receiver = await connectAsync(`mqtt://127.0.0.1:${port}`);
+  const receiver = await connectAsync(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 20 });
   const sender = await connectAsync(`mqtt://127.0.0.1:${port}`);
   cleanups.push(
     () => receiver.endAsync(true),
@@ -47,7 +49,7 @@ async function setUp(limit: number) {
     finish,
     until,
     intake,
-    send: (message: string) => sender.publishAsync("t", message, { qos: 1 }),
+    send: (message: string, topic = "t", retain = false) => sender.publishAsync(topic, message, { qos: 1, retain }),
     receiver,
   };
 }
@@ -84,5 +86,66 @@ it("takes no more than its limit, and goes on as work ends", async () => {
     finish(String(i));
   }
   await until(() => acknowledged.count === 20);
+  expect(receiver.connected).toBe(true);
+});
+
+it("acknowledges on no other connection than the one that a message came on, and forgets what it held of it", async () => {
+  const { acknowledged, working, finish, until, intake, send, receiver } = await setUp(1);
+  await send("a");
+  await until(() => working.size === 1);
+  await send("b");
+  // The socket is read no further: b is held. It is lost with its connection, and whoever sent it sends it again.
+  const back = once(receiver, "connect");
+  receiver.stream.destroy();
+  await back;
+  finish("a");
+  await intake.drained();
+  await receiver.subscribeAsync("other", { qos: 1 });
+  expect([acknowledged.count, working.size]).toEqual([0, 0]);
+  await send("c");
+  await until(() => working.has("c"));
+  finish("c");
+  await until(() => acknowledged.count === 1);
+});
+
+it("does nothing with what was retained, and acknowledges it", async () => {
+  const { acknowledged, working, until, send, receiver } = await setUp(1);
+  await send("leftover", "kept", true);
+  await receiver.subscribeAsync("kept", { qos: 1 });
+  await until(() => acknowledged.count === 1);
+  expect(working.size).toBe(0);
+});
+
+it("leaves the rest with a broker that honours its Receive Maximum, and goes on reading meanwhile", async () => {
+  const broker = await BROKERS.mosquitto();
+  const working: (() => void)[] = [];
+  let taken = 0;
+  const receiver = await openConnection({
+    broker: broker.url,
+    name: "w",
+    receiveMaximum: 3,
+    prepare: (client) => {
+      takeMessages(client, 3, () => {
+        taken++;
+        return new Promise<void>((resolve) => working.push(resolve));
+      });
+    },
+  });
+  const sender = await connectAsync(broker.url);
+  cleanups.push(
+    () => broker.close(),
+    () => receiver.endAsync(true),
+    () => sender.endAsync(true),
+  );
+  await receiver.subscribeAsync("t", { qos: 1 });
+  for (let i = 0; i < 10; i++) await sender.publishAsync("t", String(i), { qos: 1 });
+  while (taken < 3) await setTimeout(5);
+  // A fourth message would stop the socket, and this answer would not come.
+  await receiver.subscribeAsync("other", { qos: 1 });
+  expect([taken, working.length]).toEqual([3, 3]);
+  while (taken < 10 || working.length > 0) {
+    working.shift()?.();
+    await setTimeout(1);
+  }
   expect(receiver.connected).toBe(true);
 });
