@@ -1,5 +1,6 @@
 /** A fleet's run, from its checked file to what it came to and what it cost. */
 import { availableParallelism } from "node:os";
+import type { TlsFiles } from "../wire/broker-access.ts";
 import { type Compute, openCompute } from "./compute.ts";
 import { type LoadedFleet, loadFleet } from "./load.ts";
 import type { FleetResult, RunCost } from "./result.ts";
@@ -11,6 +12,8 @@ export interface RunOptions {
   readonly folder: string;
   /** Default: one per core. */
   readonly threads?: number | undefined;
+  /** Of real time, for a broker at mqtts://. */
+  readonly tls?: TlsFiles | undefined;
   readonly report?: (progress: FleetProgress) => void;
   /** Ends the run early, with what was measured until then. */
   readonly signal?: AbortSignal;
@@ -36,12 +39,19 @@ export async function runFleet(spec: FleetSpec, options: RunOptions): Promise<Fl
   try {
     const before = process.memoryUsage.rss();
     const started = performance.now();
-    const result = await simulate(fleet, compute, options);
+    const result =
+      spec.time === "real" ? await inRealTime(fleet, compute, options) : await simulate(fleet, compute, options);
     const seconds = (performance.now() - started) / 1e3;
     return { result, cost: costOf(fleet, compute, { seconds, threads, before }) };
   } finally {
     await compute.close();
   }
+}
+
+/** Brokers, boards and gateways are loaded only here. */
+async function inRealTime(fleet: LoadedFleet, compute: Compute, options: RunOptions): Promise<FleetResult> {
+  const { runReal } = await import("./real/run-real.ts");
+  return runReal(fleet, compute, options);
 }
 
 function costOf(
