@@ -15,6 +15,7 @@ export interface Broker {
 }
 
 export interface Mosquitto extends Broker {
+  readonly pid: number;
   /** Ends it as a power cut does. */
   kill(): Promise<void>;
 }
@@ -69,7 +70,13 @@ export async function startMosquitto(
     await exited;
     await rm(folder, { recursive: true, force: true });
   };
-  return { url: `mqtt://127.0.0.1:${listen}`, port: listen, close: () => end("SIGTERM"), kill: () => end("SIGKILL") };
+  return {
+    url: `mqtt://127.0.0.1:${listen}`,
+    port: listen,
+    pid: child.pid as number,
+    close: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+  };
 }
 
 async function listening(port: number): Promise<void> {

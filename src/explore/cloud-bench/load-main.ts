@@ -1,28 +1,20 @@
-/** The process that a load runs in; `load-process.ts` starts it and talks to it. Ends with its parent. */
+/** The process that a load runs in; `load-process.ts` starts it and talks to it. */
+import { answerQuestions } from "./helper-process.ts";
 import { Load, type LoadOptions, type Pace } from "./load.ts";
 
 export type LoadRequest =
   | { readonly what: "open"; readonly options: LoadOptions }
   | { readonly what: "pace"; readonly pace: Pace }
-  | { readonly what: "counts" }
-  | { readonly what: "finish" };
+  | { readonly what: "counts" | "settle" | "finish" };
 
 let load: Load | undefined;
 
-async function answer(request: LoadRequest): Promise<unknown> {
+answerQuestions<LoadRequest>(async (request) => {
   if (request.what === "open") {
     load = await Load.open(request.options);
     return undefined;
   }
   if (load === undefined) throw new Error("the load was not opened");
   if (request.what === "pace") return load.pace(request.pace);
-  return request.what === "counts" ? load.counts : load.finish();
-}
-
-process.on("message", (request: LoadRequest) => {
-  answer(request).then(
-    (value) => process.send?.({ value }),
-    (error: Error) => process.send?.({ error: error.message }),
-  );
+  return request.what === "counts" ? load.counts : load[request.what]();
 });
-process.on("disconnect", () => process.exit());

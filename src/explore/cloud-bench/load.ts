@@ -84,16 +84,22 @@ export class Load {
   /** Takes effect at once; 0 pauses. */
   async pace(pace: Pace): Promise<void> {
     clearInterval(this.#pacing);
-    this.#pace = pace;
+    this.#pace = 0;
     await this.#full;
+    this.#pace = pace;
     if (pace === "full") this.#full = Promise.all(this.devices.map((_, k) => this.#run(k)));
     else if (pace > 0) this.#pacing = this.#arrivals(pace);
   }
 
-  /** Waits until every sample has ended, by its answer or at its deadline, and says goodbye to the broker. */
-  async finish(): Promise<LoadLog> {
+  /** Stops the samples, and waits until each has ended, by its answer or at its deadline. */
+  async settle(): Promise<void> {
     await this.pace(0);
     await Promise.all(this.#open);
+  }
+
+  /** Settles, and says goodbye to the broker. */
+  async finish(): Promise<LoadLog> {
+    await this.settle();
     this.#delay.disable();
     const { tap } = this;
     await Promise.all([tap.close(), ...this.devices.map((device) => device.close())]);

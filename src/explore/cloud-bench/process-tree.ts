@@ -37,6 +37,11 @@ export function useOf(pid: number): ProcessUse {
   };
 }
 
+/** Confines a process, those that it started and those that it will start to some cores. @throws Error where `taskset` is missing */
+export function pinTo(cores: readonly number[], pid: number): void {
+  for (const process of treeOf(pid)) execFileSync("taskset", ["-a", "-c", "-p", cores.join(), String(process.pid)]);
+}
+
 function treeOf(root: number): Entry[] {
   const all = readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? entry(Number(name)) : []));
   const tree = all.filter(({ pid }) => pid === root);

@@ -5,6 +5,7 @@ import type { Report } from "../run-edge.ts";
 import type { LoadOptions } from "./load.ts";
 import { LoadProcess } from "./load-process.ts";
 import type { LoadSample } from "./load-samples.ts";
+import { pinTo } from "./process-tree.ts";
 import { WorkerTier } from "./tier.ts";
 
 /** What all scenes of a run share. */
@@ -65,6 +66,12 @@ export class Stage {
     const load = await LoadProcess.start(hedge, { broker: this.broker, folder, samples, ...options });
     this.#loads.push(load);
     return load;
+  }
+
+  /** Workers have some cores, broker and devices that are connected by now have others. */
+  async pin(workers: readonly number[], rest: readonly number[]): Promise<void> {
+    for (const pid of await this.tier.pids()) pinTo(workers, pid);
+    for (const pid of [this.mosquitto.pid, ...this.#loads.map((load) => load.pid)]) pinTo(rest, pid);
   }
 
   async clear(): Promise<void> {

@@ -70,9 +70,13 @@ export class WorkerTier {
     await Promise.all(this.#workers);
   }
 
+  async pids(): Promise<number[]> {
+    return (await Promise.all(this.#workers)).map(({ pid }) => pid);
+  }
+
   /** Of all workers and of what they started. */
   async use(): Promise<ProcessUse> {
-    const uses = (await Promise.all(this.#workers)).map(({ pid }) => useOf(pid));
+    const uses = (await this.pids()).map(useOf);
     const sum = (of: (use: ProcessUse) => number) => uses.reduce((total, use) => total + of(use), 0);
     return { cpuSeconds: sum((u) => u.cpuSeconds), rss: sum((u) => u.rss), processes: sum((u) => u.processes) };
   }
