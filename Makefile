@@ -30,7 +30,7 @@ check: install ## Types and lint
 
 .PHONY: test-deps
 test-deps:
-	@tools/need.sh cc:build-essential mosquitto:mosquitto valgrind:valgrind openssl:openssl chromium:chromium
+	@tools/need.sh cc:build-essential mosquitto:mosquitto valgrind:valgrind openssl:openssl chromium:chromium pg_createcluster:postgresql
 
 .PHONY: firmware-deps
 firmware-deps:
@@ -77,6 +77,19 @@ bench-codegen: codegen-deps build ## Count the emitted code's instructions on x8
 .PHONY: bench-firmware
 bench-firmware: test-deps firmware build ## Measure the firmware on emulated boards: sizes, RAM, instructions, identity with the host
 	node tools/bench/firmware/main.js $(MODEL)
+
+.PHONY: cloud-deps
+cloud-deps: test-deps
+	@tools/need.sh taskset:util-linux
+
+.PHONY: bench-cloud
+bench-cloud: cloud-deps build ## Measure the worker against onnxruntime alone, its latencies, what devices may do (DURATION)
+	node tools/bench/cloud/main.js $(MODEL)
+
+# SCENES: worker_kill broker_kill no_worker store_gone overload poison noisy ingest
+.PHONY: soak
+soak: cloud-deps build ## Kill, starve, flood and poison the worker tier for half an hour (DURATION=0.1: a tenth of that; SCENES)
+	node tools/bench/cloud/soak.js $(MODEL) $(SCENES)
 
 .PHONY: performance
 performance: codegen-deps firmware data ## Measure on all test images, and put the figures of all benches into docs/

@@ -9,6 +9,8 @@ const BENCHES = {
   bench: { last: /^figure eval\./, tabled: /^figure wasm3\.ir_per_mac\./ },
   codegen: { last: /^figure estimate\./, tabled: /^figure (arm|x86)\./ },
   firmware: { last: /^figure fw\.identical/ },
+  cloud: { last: /^figure acl\.allowed/ },
+  soak: { last: /^figure ingest\.exits/ },
 };
 
 const [output, page, mark = "bench"] = process.argv.slice(2);
