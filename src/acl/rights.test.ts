@@ -8,9 +8,11 @@ import { checkRoles, isGranted, rightsOf } from "./rights.ts";
 const NAMES = { worker: ["w1"], operator: ["ada"], recorder: ["archive"] };
 
 /** Every topic of at most four levels over an alphabet of two. */
-const TOPICS = ["a", "b"].flatMap(function longer(topic): string[] {
-  return topic.length > 5 ? [topic] : [topic, ...longer(`${topic}/a`), ...longer(`${topic}/b`)];
-});
+const TOPICS = ["a", "b"].flatMap(withLonger);
+
+function withLonger(topic: string): string[] {
+  return topic.length > 5 ? [topic] : [topic, ...withLonger(`${topic}/a`), ...withLonger(`${topic}/b`)];
+}
 
 /** MQTT-4.7.1: what a filter matches, as a regular expression. */
 function matches(filter: string, topic: string): boolean {

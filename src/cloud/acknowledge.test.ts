@@ -5,6 +5,7 @@ import { Aedes } from "aedes";
 import { connectAsync } from "mqtt";
 import { afterEach, expect, it } from "vitest";
 import { BROKERS } from "../../test/support/brokers.ts";
+import { emitted } from "../../test/support/emitted.ts";
 import { openConnection } from "../wire/connection.ts";
 import { takeMessages } from "./acknowledge.ts";
 
@@ -95,7 +96,7 @@ it("acknowledges on no other connection than the one that a message came on, and
   await until(() => working.size === 1);
   await send("b");
   // The socket is read no further: b is held. It is lost with its connection, and whoever sent it sends it again.
-  const back = once(receiver, "connect");
+  const back = emitted(receiver, "connect");
   receiver.stream.destroy();
   await back;
   finish("a");

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { authority, type Certificate, signedBy } from "../../test/support/certificates.ts";
+import { emitted } from "../../test/support/emitted.ts";
 import { commandTopic, eventTopic, offloadTopic, resultTopic, statusTopic } from "../wire/topics.ts";
 import { type Broker, startBroker } from "./broker.ts";
 
@@ -47,7 +48,7 @@ async function connected(name: string, options: IClientOptions = {}, signer = ca
 
 /** Whether the broker ends the connection of who says that. */
 async function isThrownOut(client: MqttClient, topic: string): Promise<boolean> {
-  const closed = once(client, "close").then(() => true);
+  const closed = emitted(client, "close").then(() => true);
   // It acknowledges what it took, and answers nothing to what it did not.
   const taken = client.publishAsync(topic, "x", { qos: 1 }).then(() => false);
   taken.catch(() => undefined);
@@ -64,11 +65,11 @@ it("lets a device say and hear what is its own, and a worker and an operator wha
   for (const topic of [offloadTopic, eventTopic, statusTopic]) {
     await device.publishAsync(topic("porch"), "mine", { qos: 1 });
   }
-  while (heard.length < 1) await once(worker, "message");
+  while (heard.length < 1) await emitted(worker, "message");
   expect(heard).toEqual([`${offloadTopic("porch")} mine`]);
   await worker.publishAsync(resultTopic("porch"), "answer", { qos: 1 });
   await operator.publishAsync(commandTopic("porch"), "command", { qos: 1 });
-  while (got.length < 2) await once(device, "message");
+  while (got.length < 2) await emitted(device, "message");
   expect(got).toEqual([resultTopic("porch"), commandTopic("porch")]);
   await Promise.all([device.endAsync(true), operator.endAsync(true)]);
 });

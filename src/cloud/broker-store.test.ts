@@ -1,11 +1,11 @@
 /** A broker that remembers: killed, it comes back with what waited; and no more waits than may. */
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { cutOff, startCli } from "../../test/support/built.ts";
+import { emitted } from "../../test/support/emitted.ts";
 import { startBroker } from "./broker.ts";
 
 let folder: string;
@@ -24,12 +24,12 @@ async function client(url: string, options: IClientOptions = {}): Promise<MqttCl
   // What waited for it may come in one piece with the answer to CONNECT.
   const heard: string[] = [];
   connecting.on("message", (topic, message) => heard.push(`${topic} ${message}`));
-  await once(connecting, "connect");
+  await emitted(connecting, "connect");
   return Object.assign(connecting, { heard });
 }
 
 const hears = async (who: MqttClient & { heard: string[] }, count: number) => {
-  while (who.heard.length < count) await once(who, "message");
+  while (who.heard.length < count) await emitted(who, "message");
 };
 
 const AWAY: IClientOptions = { clientId: "away", clean: false };

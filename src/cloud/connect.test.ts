@@ -1,8 +1,8 @@
 /** A worker finds out how it may share, and comes back to a broker that was killed. */
-import { once } from "node:events";
 import { connectAsync } from "mqtt";
 import { afterEach, describe, expect, it } from "vitest";
 import { BROKERS, startMosquitto } from "../../test/support/brokers.ts";
+import { emitted } from "../../test/support/emitted.ts";
 import { offloadTopic } from "../wire/topics.ts";
 import { connectWorker, type WorkerConnectionOptions } from "./connect.ts";
 
@@ -42,7 +42,7 @@ describe("a worker's connection", () => {
     ]);
     await offload(broker.url, 10);
     while (pair.reduce((sum, { heard }) => sum + heard.length, 0) < 10 || alone.heard.length < 10) {
-      await Promise.race([...pair, alone].map(({ client }) => once(client, "message")));
+      await Promise.race([...pair, alone].map(({ client }) => emitted(client, "message")));
     }
     expect(pair.flatMap(({ heard }) => heard).sort()).toEqual(alone.heard.sort());
     expect(pair.every(({ heard }) => heard.length > 0)).toBe(true);
@@ -66,16 +66,16 @@ describe("a worker's connection", () => {
   it("comes back to a broker that was killed, with its subscription", async () => {
     const first = await startMosquitto();
     const taker = await worker(first.url, "w1");
-    const lost = once(taker.client, "close");
+    const lost = emitted(taker.client, "close");
     await first.kill();
     await lost;
-    const back = once(taker.client, "connect");
+    const back = emitted(taker.client, "connect");
     const second = await startMosquitto(first.port);
     cleanups.push(() => second.close());
     await back;
     // Subscriptions are renewed before what is asked for now.
     await taker.client.subscribeAsync("later", { qos: 1 });
-    const heard = once(taker.client, "message");
+    const heard = emitted(taker.client, "message");
     await offload(second.url, 1);
     await heard;
     expect(taker.heard).toEqual(["sample 0"]);
@@ -87,7 +87,7 @@ describe("a worker's connection", () => {
     const [gone, stays] = [await worker(broker.url, "w1"), await worker(broker.url, "w2")];
     await gone.leave();
     await offload(broker.url, 4);
-    while (stays.heard.length < 4) await once(stays.client, "message");
+    while (stays.heard.length < 4) await emitted(stays.client, "message");
     expect([gone.client.connected, gone.heard]).toEqual([true, []]);
   });
 });

@@ -1,5 +1,4 @@
 /** Connections to brokers with TLS and without: who is let in, what is said to whom not, and which MQTT is spoken. */
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +6,7 @@ import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BROKERS, startMosquitto, type TestBroker } from "../../test/support/brokers.ts";
 import { authority, type Certificate, signedBy } from "../../test/support/certificates.ts";
+import { emitted } from "../../test/support/emitted.ts";
 import { HedgeError } from "../errors.ts";
 import { certificateName, shownBroker, type TlsFiles } from "./broker-access.ts";
 import { openConnection, versionOf } from "./connection.ts";
@@ -128,7 +128,7 @@ describe("the version of MQTT", () => {
   it("decides whether a message says how long it is of use", async () => {
     const broker = await BROKERS.mosquitto();
     const [five, four] = [await open(broker.url), await open(broker.url, undefined, { name: "old", version: 4 })];
-    const heard = once(five, "message");
+    const heard = emitted(five, "message");
     await five.subscribeAsync("t", { qos: 1 });
     await five.publishAsync("t", "x", untilDeadline(five, Date.now() + 60_000));
     const [, , packet] = (await heard) as [string, Buffer, { properties?: { messageExpiryInterval?: number } }];
