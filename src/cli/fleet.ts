@@ -7,6 +7,7 @@ import { HedgeError } from "../errors.ts";
 import { writeNamed } from "../files.ts";
 import { fleetTemplate, type TemplatePaths } from "../fleet/template.ts";
 import { someDuration } from "../units.ts";
+import { addTlsOptions, type BrokerOptions, brokerAccess } from "./broker-options.ts";
 import { integer } from "./options.ts";
 import { globalOptions, printResult } from "./output.ts";
 import { withProgress } from "./progress.ts";
@@ -28,7 +29,7 @@ interface FleetOptions {
   readonly broker?: string;
 }
 
-interface RunOptions extends FleetOptions {
+interface RunOptions extends FleetOptions, Omit<BrokerOptions, "broker"> {
   readonly out?: string;
 }
 
@@ -55,7 +56,7 @@ function registerRun(fleet: Command): void {
         "and what it cost in bytes and energy. With -o also as files: result.json, cost.json, and report.html with plots.\n" +
         "Ctrl-C ends the run early; what was measured until then is shown, and the exit code is 5.",
     );
-  addChanges(run)
+  addTlsOptions(addChanges(run))
     .option("-o, --out <folder>", "write result.json, cost.json and report.html there")
     .addHelpText(
       "after",
@@ -82,6 +83,7 @@ function registerRun(fleet: Command): void {
         return runFleet(spec, {
           folder: dirname(file),
           threads: options.threads,
+          tls: brokerAccess({ ...options, broker: spec.broker ?? "" }).tls,
           signal: stop.signal,
           report: (state) => progress.update(text.of(state)),
         });

@@ -5,7 +5,7 @@ import { z } from "zod";
 /** By kind: the file's schema. */
 const SCHEMAS = {
   worker: async () => (await import("../cloud/config.ts")).workerConfigSchema,
-  // fleet: E
+  fleet: async () => (await import("../fleet/spec.ts")).fleetSchema,
 } as const satisfies Record<string, () => Promise<z.ZodType>>;
 type Kind = keyof typeof SCHEMAS;
 

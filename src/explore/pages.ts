@@ -1,6 +1,9 @@
 /** Pages of docs/ that are written from tables in the source: tools/docs/update-pages.js writes them, a test compares. */
+import { z } from "zod";
 import { DIAGNOSTICS, type Diagnostic } from "../diagnostics.ts";
+import { fleetSchema } from "../fleet/spec.ts";
 import { type ImportRule, QONNX_OPERATORS, STANDARD_OPERATORS } from "../import/registry.ts";
+import { type JsonSchema, schemaKeys } from "./schema-keys.ts";
 
 const STAGES: Readonly<Record<string, string>> = {
   1: "The file",
@@ -12,7 +15,7 @@ const STAGES: Readonly<Record<string, string>> = {
 
 const row = (...cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [row(...head), row(...head.map(() => "---")), ...rows.map((cells) => row(...cells))].join("\n");
 
 function diagnosticsPage(): string {
@@ -58,8 +61,36 @@ function operatorRows(operators: ReadonlyMap<string, ImportRule>): string {
   );
 }
 
+function fleetFilePage(): string {
+  const keys = schemaKeys(z.toJSONSchema(fleetSchema, { io: "input" }) as JsonSchema);
+  const rows = (of: (path: string) => boolean, cut = "") =>
+    table(
+      ["key", "value", "default", "meaning"],
+      keys
+        .filter(({ path }) => of(path))
+        .map(({ path, values, byDefault, isRequired, description }) => [
+          `\`${path.slice(cut.length)}\``,
+          values,
+          byDefault === "" ? (isRequired ? "**required**" : "") : `\`${byDefault}\``,
+          description,
+        ]),
+    );
+  const within = (key: string) => (path: string) => path.startsWith(key);
+  return [
+    "# The fleet's file\n",
+    "What the file of `hedge fleet run` may say, key by key; [fleet.md](fleet.md) says how it is used. `hedge schema fleet` prints the same as JSON",
+    "Schema, by which editors complete and check it. Paths are relative to the file. Quantities are written with their units: durations `250ms`, `30s`, `5m`,",
+    "`1.5h`, `2d`; bit rates `100kbit/s`; powers `80mW`, `30uW`; energies `2uJ`, `2000mWh`; shares `1%` or `0.01`; deviations of clocks `40ppm`.\n",
+    "<!-- Written by `make docs` from src/fleet/spec.ts. -->\n",
+    `## The fleet\n\n${rows((path) => !/^(groups|cloud)[.[]/.test(path))}\n`,
+    `## \`cloud\`: the workers, as virtual time models them\n\n${rows(within("cloud."), "cloud.")}\n`,
+    `## \`groups\`: a list of devices that are alike\n\n${rows(within("groups[]."), "groups[].")}\n`,
+  ].join("\n");
+}
+
 /** By their path from the root of the repository. */
 export const PAGES: Readonly<Record<string, () => string>> = {
   "docs/diagnostics.md": diagnosticsPage,
+  "docs/fleet-file.md": fleetFilePage,
   "docs/operators.md": operatorsPage,
 };

@@ -25,7 +25,7 @@ interface Line {
 }
 
 export function overTime(result: FleetResult): Figure[] {
-  const { intervals, groups } = result;
+  const { intervals, groups, time } = result;
   const [unit, worth] = UNITS.findLast(([, worth]) => result.duration >= 2 * worth) ?? UNITS[0];
   const x: Axis = { title: `time (${unit})`, scale: "linear", of: "numbers", domain: [0, result.duration / worth] };
   const series = ({ name, values }: Line): Series => ({
@@ -122,7 +122,14 @@ export function overTime(result: FleetResult): Figure[] {
       ],
     ),
     figure(
-      { id: "queue-over-time", title: "Queue depth", caption: "Samples at the broker that waited for a worker." },
+      {
+        id: "queue-over-time",
+        title: "Queue depth",
+        caption:
+          time === "virtual"
+            ? "Samples at the broker that waited for a worker."
+            : "Samples that waited for the cloud's answer.",
+      },
       { title: "samples", scale: "linear", of: "numbers" },
       [
         of(

@@ -132,10 +132,15 @@ function runTable(
         name,
         `${model.name} (${model.digest.slice(0, DIGEST_DIGITS)}) on ${engine}, exit below ${threshold} nats; ${count(reboots)} restarts`,
       ]),
-      [
-        "workers",
-        `${count(cloud.samples)} samples in ${count(cloud.batches)} batches, busy for ${percent(cloud.busy)} of the time; a sample waited ${milliseconds(cloud.wait?.mean)} (99 %: ${milliseconds(cloud.wait?.p99)})`,
-      ],
+      // In real time workers say themselves what they do: hedge worker status.
+      ...(time === "real"
+        ? []
+        : [
+            [
+              "workers",
+              `${count(cloud.samples)} samples in ${count(cloud.batches)} batches, busy for ${percent(cloud.busy)} of the time; a sample waited ${milliseconds(cloud.wait?.mean)} (99 %: ${milliseconds(cloud.wait?.p99)})`,
+            ],
+          ]),
       ["frames", `${count(total.frames)} for ${count(totals(total).offloaded)} offloaded samples`],
       [
         "cost of this run",
