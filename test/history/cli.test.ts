@@ -91,6 +91,7 @@ describe("hedge history on a server", () => {
     expect(JSON.parse(said)).toEqual({ name: "rec", written: 8, dropped: 0, refused: 0, invalid: 6 });
     expect(await exited).toEqual([0, null]);
 
+    expect(await json(["migrate", "--at", server.url])).toEqual({ before: 2, now: 2 });
     expect(await json(["show", "--at", server.url])).toMatchObject({
       exits: { edge: 3 },
       dead: { model: 1 },
@@ -141,13 +142,14 @@ describe("hedge history on a server", () => {
 describe("hedge history in a folder", () => {
   it("is opened by one process at a time, and survives that process", async () => {
     const folder = join(parent, "folder");
-    expect(await json(["migrate", "--at", folder])).toEqual({ before: 0, now: 2 });
     const recorder = ["history", "record", "--broker", broker.url, "--to", folder, "--log-level", "debug"];
     const { child } = await startCli(recorder);
     onTestFinished(() => cutOff(child));
     const log = createInterface(child.stderr!);
     const written = new Promise<void>((resolve) => log.on("line", (line) => line.includes('"written"') && resolve()));
-    for (let i = 0; i < 700; i++) await say(answerTopic("attic"), encodeAnswer(answer({ micros: i })));
+    await Promise.all(
+      Array.from({ length: 700 }, (_, i) => say(answerTopic("attic"), encodeAnswer(answer({ micros: i })))),
+    );
     await written;
 
     const { code, stderr } = await runCli(["history", "show", "--at", folder]);
@@ -162,6 +164,5 @@ describe("hedge history in a folder", () => {
     const { rows, kinds, first, last } = row as Record<string, number>;
     expect(rows).toBeGreaterThan(0);
     expect([kinds, first, last]).toEqual([rows, 0, rows! - 1]);
-    expect(await json(["show", "--at", folder])).toMatchObject({ exits: { edge: rows } });
   });
 });
