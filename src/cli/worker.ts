@@ -44,7 +44,10 @@ export function register(program: Command): void {
     .option("-c, --config <file>", "worker.yaml: all of this and more (hedge schema worker)");
   addTlsOptions(command.option("-b, --broker <url>", `the MQTT broker (default: ${DEFAULT_BROKER})`));
   command
-    .option("-n, --name <name>", "name of this worker (default: worker- and 6 random digits)")
+    .option(
+      "-n, --name <name>",
+      "name of this worker (default: the one in its certificate, or worker- and 6 random digits)",
+    )
     .addOption(
       new Option("--mode <mode>", "one of several workers, or the only one (default: auto)").choices([
         "auto",

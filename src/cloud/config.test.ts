@@ -156,6 +156,12 @@ describe("hedge worker --check", () => {
   });
 });
 
+it("hedge schema fleet prints one of a fleet", async () => {
+  const { code, out } = await hedge("schema", "fleet");
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ title: "hedge fleet", properties: { groups: { type: "array" } } });
+});
+
 it("hedge schema worker prints a schema that knows every key", async () => {
   const { code, out } = await hedge("schema", "worker");
   expect(code).toBe(0);

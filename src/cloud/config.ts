@@ -38,7 +38,9 @@ export const workerConfigSchema = z.strictObject({
     .string()
     .refine(isName, NAME_FLAW)
     .optional()
-    .describe("name of this worker and its MQTT client id; default: worker- and 6 random digits"),
+    .describe(
+      "name of this worker and its MQTT client id; default: the one in its certificate, or worker- and 6 random digits",
+    ),
   mode: z
     .enum(WORKER_MODES)
     .default("auto")
