@@ -107,25 +107,32 @@ function registerRecord(history: Command): void {
     )
     .requiredOption("--to <place>", PLACE);
   addBrokerOptions(command)
-    .option("-n, --name <name>", "its name at the broker (default: recorder- and 6 random digits)")
+    .option(
+      "-n, --name <name>",
+      "its name at the broker (default: its certificate's, else recorder- and 6 random digits)",
+    )
     .option("--no-dead", "leave out dead letters: workers with --history record their own")
     .option("--keep <duration>", "rows that are older are deleted", "30d")
     .option("--log-level <level>", "debug, info, warn or error (default: info; with --quiet: warn)")
     .addHelpText("after", "\nExample:\n  hedge history record --broker mqtt://127.0.0.1:1883 --to out/history")
     .action(async (options: RecordOptions, command: Command) => {
-      const [{ openHistory }, { startRecorder }, { createLog }, { checkName }] = await Promise.all([
-        import("../history/history.ts"),
-        import("../history/recorder.ts"),
-        import("./log.ts"),
-        import("../wire/topics.ts"),
-      ]);
+      const [{ openHistory }, { startRecorder }, { createLog }, { checkName }, { certificateName }] = await Promise.all(
+        [
+          import("../history/history.ts"),
+          import("../history/recorder.ts"),
+          import("./log.ts"),
+          import("../wire/topics.ts"),
+          import("../wire/broker-access.ts"),
+        ],
+      );
       const globals = globalOptions(command);
-      const name = options.name ?? `recorder-${randomBytes(3).toString("hex")}`;
+      const access = brokerAccess(options);
+      // Brokers with certificates may know their clients by nothing else.
+      const name = options.name ?? (await certificateName(access.tls)) ?? `recorder-${randomBytes(3).toString("hex")}`;
       checkName("recorder", name);
       const log = createLog(options.logLevel ?? (globals.quiet ? "warn" : "info"), name);
       const age = await quantity("duration", "--keep", options.keep);
       const history = openHistory({ url: options.to, retention: { age }, log });
-      const access = brokerAccess(options);
       try {
         const recorder = await startRecorder({ ...access, name, history, deadLetters: options.dead, log });
         // Before it says so: who reads that it is ready may stop it at once.
