@@ -47,8 +47,8 @@ interface Round {
 const DEVICES = 32;
 const IN_FLIGHT = 8;
 const DEADLINE = 120_000;
-/** Seconds under full load before anything is measured. */
-const WARM = 3;
+/** Samples before anything is measured: until then compilers and caches are at work. */
+const WARM = 2_000;
 
 export async function throughput(setting: Setting, options: ThroughputOptions): Promise<ThroughputFigures> {
   const { cores, maxBatch, seconds, rounds } = options;
@@ -63,7 +63,7 @@ export async function throughput(setting: Setting, options: ThroughputOptions): 
       await stage.pin(cores, rest.length > 0 ? rest : cores);
       for (const { pid } of bare) pinTo(cores, pid);
       await load.pace("full");
-      await setTimeout(1_000 * WARM);
+      while ((await load.counts()).ended < WARM) await setTimeout(100);
       const results: Round[] = [];
       for (let round = 0; round < rounds; round++) {
         setting.report(`cores: ${cores.length}, batches of at most ${maxBatch}: round`, round, rounds);
