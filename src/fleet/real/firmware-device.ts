@@ -69,6 +69,12 @@ export class FirmwareDevice implements Member {
     const { access, fleet } = this.group.world;
     const { spec, firstDevice, bundle } = this.group.group;
     const board = requireEmulated(await findBoard(kind));
+    if (!access.broker.startsWith("mqtt:"))
+      throw new HedgeError(
+        "usage",
+        `The boards of a fleet do not reach a broker by TLS, as ${spec.name} would have to.`,
+        "Start them with hedge board run --variant tls, and name them as the group's firmware.device.",
+      );
     this.#lab = await openLab({
       board: board.name,
       bundle: fleet.bundles[bundle]!,
