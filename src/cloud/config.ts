@@ -33,7 +33,8 @@ export const workerConfigSchema = z.strictObject({
       key: path.optional().describe("PEM file: its private key"),
     })
     .refine(({ cert, key }) => (cert === undefined) === (key === undefined), "cert and key go together")
-    .prefault({}),
+    .prefault({})
+    .describe("how the broker is reached"),
   name: z
     .string()
     .refine(isName, NAME_FLAW)
@@ -73,7 +74,8 @@ export const workerConfigSchema = z.strictObject({
         .prefault(0)
         .describe("how long a sample may wait for others while a process is idle"),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("samples of one model are run together"),
   processes: z
     .int()
     .min(1)
@@ -96,21 +98,24 @@ export const workerConfigSchema = z.strictObject({
         .describe("samples per second of one device; 0: no quota"),
       burst: z.int().min(1).max(1e6).default(DEFAULT_QUOTA.burst).describe("samples that it may send at once"),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("what each device may ask for"),
   history: z
     .strictObject({
       url: z.string().min(1).describe("postgres://..., or a folder for a database in this process"),
       retention: z
         .strictObject({
           age: duration.prefault("30d").describe("older rows go"),
-          rows: z.int().min(1).optional().describe("most rows of each table"),
+          rows: z.int().min(1).max(1e9).optional().describe("most rows of each table"),
           bytes: bytes.optional().describe("most bytes of a folder's tables"),
         })
-        .prefault({}),
+        .prefault({})
+        .describe("what is let go, now and then"),
     })
-    .optional(),
+    .optional()
+    .describe("where what happened is kept; nowhere without it"),
   http: listenAddress.optional().describe("HOST:PORT of /metrics, /health, /ready and /status; off without it"),
-  logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").describe("the least level that is logged"),
   drain: duration.prefault("10s").describe("how long samples in work may take once the worker is told to stop"),
 });
 export type WorkerConfig = z.output<typeof workerConfigSchema>;

@@ -3,11 +3,22 @@ import { z } from "zod";
 import { workerConfigSchema } from "../cloud/config.ts";
 import { METRICS } from "../cloud/metrics.ts";
 import { table } from "./pages.ts";
+import { type JsonSchema, schemaKeys } from "./schema-keys.ts";
 
 /** By the mark: what stands between `<!-- MARK -->` and `<!-- /MARK -->`. */
 export const CLOUD_BLOCKS: Readonly<Record<string, () => string>> = {
-  configuration: () =>
-    table(["key", "default", "meaning"], keysOf(z.toJSONSchema(workerConfigSchema, { io: "input" }))),
+  configuration: () => {
+    const keys = schemaKeys(z.toJSONSchema(workerConfigSchema, { io: "input" }) as JsonSchema);
+    return table(
+      ["key", "value", "default", "meaning"],
+      keys.map(({ path, values, byDefault, description }) => [
+        `\`${path}\``,
+        values,
+        byDefault === "" ? "" : `\`${byDefault}\``,
+        description,
+      ]),
+    );
+  },
   metrics: () => {
     const rows = Object.entries<{ type: string; help: string; labels?: readonly string[] }>(METRICS);
     return table(
@@ -25,16 +36,4 @@ export function withBlocks(page: string): string {
     if (from < 0 || to < from) throw new Error(`the page lacks ${start.trim()} and ${end.trim()}`);
     return text.slice(0, from + start.length) + block() + text.slice(to);
   }, page);
-}
-
-/** The leaves of a schema: path, default, meaning. */
-function keysOf(schema: z.core.JSONSchema.BaseSchema, path = ""): string[][] {
-  return Object.entries(schema.properties ?? {}).flatMap(([name, value]) => {
-    const key = path === "" ? name : `${path}.${name}`;
-    const { properties, default: preset, description = "", enum: choices } = value as z.core.JSONSchema.BaseSchema;
-    if (properties !== undefined) return keysOf(value as z.core.JSONSchema.BaseSchema, key);
-    return [
-      [`\`${key}\``, preset === undefined ? "" : JSON.stringify(preset), description || (choices ?? []).join(", ")],
-    ];
-  });
 }
