@@ -8,6 +8,7 @@ import { register as analyze } from "./analyze.ts";
 import { register as board } from "./board.ts";
 import { register as boards } from "./boards.ts";
 import { register as broker } from "./broker.ts";
+import { register as bundles } from "./bundles.ts";
 import { register as check } from "./check.ts";
 import { register as compare } from "./compare.ts";
 import { register as compile } from "./compile.ts";
@@ -41,6 +42,7 @@ const COMMANDS: readonly ((program: Command) => void)[] = [
   keys,
   sign,
   worker,
+  bundles,
   gateway,
   monitor,
   broker,

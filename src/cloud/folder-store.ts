@@ -9,6 +9,9 @@ import { HedgeError } from "../errors.ts";
 import { unwritable } from "../files.ts";
 import { type BundleEntry, type BundleStore, checkDigest, DIGEST, entryOf } from "./bundle-store.ts";
 
+/** Digits of a digest by which people may name a bundle. */
+const LEAST_DIGITS = 8;
+
 export class FolderStore implements BundleStore {
   constructor(readonly where: string) {}
 
@@ -38,13 +41,31 @@ export class FolderStore implements BundleStore {
     return checkDigest(await readBundle(this.#folder(digest)), digest, this.#folder(digest));
   }
 
-  /** Puts a bundle in, whole or not at all; what is there of this digest is replaced. Throws a HedgeError (input) when it cannot. */
+  /** Puts a bundle in, whole or not at all; a damaged one of this digest is replaced. Throws a HedgeError (input) when it cannot. */
   async add(bundle: Bundle): Promise<BundleEntry> {
     await mkdir(this.where, { recursive: true }).catch((cause) => {
       throw unwritable(this.where, cause);
     });
-    await writeBundle(this.#folder(bundle.digest), bundle);
+    // One that is there is left alone: somebody may be reading it.
+    const present = await this.read(bundle.digest).catch(() => undefined);
+    if (present === undefined) await writeBundle(this.#folder(bundle.digest), bundle);
     return entryOf(bundle.manifest);
+  }
+
+  /** The digest, in the store, that begins with these digits. Throws a HedgeError (usage) when none does, or several do. */
+  async find(digits: string): Promise<string> {
+    // Damaged bundles are found too: to be removed.
+    const names = await readdir(this.where).catch(() => []);
+    const found = names.filter((name) => DIGEST.test(name) && name.startsWith(digits));
+    const [digest] = found;
+    if (digits.length >= LEAST_DIGITS && digest !== undefined && found.length === 1) return digest;
+    throw new HedgeError(
+      "usage",
+      found.length > 1 && digits.length >= LEAST_DIGITS
+        ? `${found.length} bundles in ${this.where} begin with ${digits}.`
+        : `No bundle in ${this.where} begins with ${JSON.stringify(digits)}.`,
+      `Give the first ${LEAST_DIGITS} digits of one or more; \`hedge bundles list\` shows them.`,
+    );
   }
 
   /** Takes a bundle out; false when there is none of this digest. */

@@ -47,15 +47,20 @@ export async function findBatchSizes(run: RunBatch, bytes: number, maxBatch: num
 
   const runs: { least: number; most: number; bits: string }[] = [];
   let failure: unknown;
+  let unbroken = false;
   for (const size of sizesUpTo(maxBatch)) {
     const bits = await bitsIn(size, 0).catch((error) => {
       failure ??= error;
       return undefined;
     });
     const last = runs.at(-1);
-    if (bits === undefined) continue;
-    if (last?.bits === bits) last.most = size;
+    if (bits === undefined) {
+      unbroken = false;
+      continue;
+    }
+    if (unbroken && last?.bits === bits) last.most = size;
     else runs.push({ least: size, most: size, bits });
+    unbroken = true;
   }
   const [smallest] = runs;
   if (smallest === undefined) throw failure;

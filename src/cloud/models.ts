@@ -79,6 +79,16 @@ export interface ModelsStatus {
   readonly processes: { readonly alive: number; readonly deaths: number };
 }
 
+/** There is no such model. */
+class Unavailable extends HedgeError {
+  constructor(sentence: string) {
+    super("input", sentence, "Give the worker the bundle that the device has.");
+  }
+}
+
+/** Whether there is one was not found out. */
+class Busy extends Unavailable {}
+
 interface Miss {
   readonly until: number;
   readonly sentence: string;
@@ -137,7 +147,7 @@ export class Models {
     const model = this.get(digest);
     if (model !== undefined) return Promise.resolve(model);
     const miss = this.#misses.get(digest);
-    if (miss !== undefined && miss.until > performance.now()) return Promise.reject(noModel(miss.sentence));
+    if (miss !== undefined && miss.until > performance.now()) return Promise.reject(new Unavailable(miss.sentence));
     let loading = this.#loading.get(digest);
     if (loading === undefined) {
       loading = this.#load(digest).finally(() => this.#loading.delete(digest));
@@ -168,21 +178,24 @@ export class Models {
   async #load(digest: string): Promise<Model> {
     const { store } = this.options;
     const short = digest.slice(0, 12);
-    if (store === undefined) throw noModel(`This worker has no model ${short}: start it with the device's bundle.`);
+    if (store === undefined)
+      throw new Unavailable(`This worker has no model ${short}: start it with the device's bundle.`);
     const began = performance.now();
     let name = "";
     try {
       const bundle = await this.#inTurn(() => store.read(digest));
       if (bundle === undefined) {
-        throw noModel(`The bundle store has no model ${short}: put the device's bundle into it.`);
+        throw new Unavailable(`The bundle store has no model ${short}: put the device's bundle into it.`);
       }
       name = bundle.manifest.name;
       return await this.#admit(bundle, false);
     } catch (error) {
+      if (error instanceof Busy) throw error;
       const sentence = error instanceof HedgeError ? error.message : `The model ${short} cannot be loaded: ${error}.`;
       this.#misses.set(digest, { until: performance.now() + MISS_TIME, sentence });
-      this.#tell({ digest, name }, "failed", performance.now() - began, sentence);
-      throw noModel(sentence);
+      // Devices may make digests up; that a bundle does not load is news.
+      if (!(error instanceof Unavailable)) this.#tell({ digest, name }, "failed", performance.now() - began, sentence);
+      throw new Unavailable(sentence);
     }
   }
 
@@ -244,7 +257,7 @@ export class Models {
   /** Few at a time: a device that makes digests up must not keep the store from answering for others. */
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.#fetching >= LOADS) {
-      if (this.#turns.length >= WAITING_LOADS) throw noModel("The worker is asked for too many models at once.");
+      if (this.#turns.length >= WAITING_LOADS) throw new Busy("The worker is asked for too many models at once.");
       await new Promise<void>((resolve) => this.#turns.push(resolve));
     } else this.#fetching++;
     try {
@@ -260,8 +273,4 @@ export class Models {
     const { digest, name } = model;
     this.options.observer?.model?.({ at: Date.now(), digest, name, what, ms, sentence });
   }
-}
-
-function noModel(sentence: string): HedgeError {
-  return new HedgeError("input", sentence, "Give the worker the bundle that the device has.");
 }

@@ -148,12 +148,13 @@ export class Server {
   async #finish(device: string, offload: Offload): Promise<Verdict> {
     const refuse = (reason: DeadReason, sentence: string): Verdict => ({ ...REFUSED, why: [reason, sentence] });
     const { models } = this.options;
-    let model: Model;
+    let model: Model | undefined;
     try {
-      model = models.get(offload.model) ?? (await models.find(offload.model));
+      model = models.get(offload.model) ?? (await inTime(models.find(offload.model), offload.deadline));
     } catch (error) {
       return refuse("model", (error as Error).message);
     }
+    if (model === undefined) return EXPIRED;
     const { payload, name, classes } = model;
     if (offload.payload.length !== payload.bytes) {
       return refuse(
@@ -178,6 +179,22 @@ export class Server {
 const EXPIRED: Verdict = { state: "expired", as: "expired", label: 0, confidence: 0 };
 const REFUSED: Verdict = { state: "refused", as: "refused", label: 0, confidence: 0 };
 const LIMITED: Verdict = { state: "refused", as: "limited", label: 0, confidence: 0 };
+
+/** Longest wait for a model, in milliseconds, whatever a sample's deadline. */
+const MODEL_WAIT = 300_000;
+
+/** What the work comes to; undefined when that is after the deadline (milliseconds from the epoch). */
+async function inTime<T>(work: Promise<T>, deadline: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, Math.min(deadline - Date.now(), MODEL_WAIT), undefined);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** The first of the largest logits, and its probability under softmax. */
 function strongest(logits: Float32Array): { label: number; confidence: number } {
