@@ -69,7 +69,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
     throw new HedgeError(
       "usage",
       "Rights are given, but nobody has a name.",
-      "Give the authority of the certificates.",
+      "Give the authority of their certificates: --tls-ca.",
     );
   }
   const store = data === undefined ? undefined : await BrokerStore.open(data);

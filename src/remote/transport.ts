@@ -80,7 +80,10 @@ export async function mqttTransport(
       { cause },
     );
   });
-  client.on("close", () => handlers.onLine?.(GONE));
+  let isClosing = false;
+  client.on("close", () => {
+    if (!isClosing) handlers.onLine?.(GONE);
+  });
   client.on("connect", () => handlers.onLine?.(undefined));
   return {
     name: `${device} at ${shown}`,
@@ -92,6 +95,9 @@ export async function mqttTransport(
       if (!client.connected) return GONE;
       return online ? undefined : "the broker knows no such device online";
     },
-    close: () => client.endAsync(!client.connected),
+    close() {
+      isClosing = true;
+      return client.endAsync(!client.connected);
+    },
   };
 }

@@ -53,8 +53,6 @@ export const DEFAULT_GROUP = "workers";
 /** Every device's offloads, each to one of the group (MQTT 5). */
 export const sharedOffloadFilter = (group: string): string => `$share/${group}/${OFFLOAD_FILTER}`;
 
-export const SHARED_OFFLOAD_FILTER = sharedOffloadFilter(DEFAULT_GROUP);
-
 /** Longer than names: it may be a secret. */
 const GROUP = /^[A-Za-z0-9_-]{1,64}$/;
 
