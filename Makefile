@@ -61,6 +61,12 @@ demo: build ## Compile the shipped model; devices, a broker and a worker classif
 	$(HEDGE) compile $(MODEL) -o $(OUT)
 	$(HEDGE) demo $(OUT) --images models/cifar10-test-500
 
+.PHONY: fleet
+fleet: build ## Compile the shipped model, and simulate fifty cameras with it: a table, and out/fleet/report.html
+	$(HEDGE) compile $(MODEL) -o $(OUT)
+	$(HEDGE) fleet run models/fleets/small.yaml -o out/fleet
+	@echo "The report: out/fleet/report.html"
+
 .PHONY: bench
 bench: test-deps build ## Measure the shipped model: `figure NAME VALUE UNIT` lines
 	node tools/bench/bench.js $(MODEL) $(OUT)

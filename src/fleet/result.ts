@@ -170,6 +170,8 @@ export type FleetResult = z.infer<typeof fleetResultSchema>;
 export interface RunCost {
   /** From when files were read and threads were ready. */
   readonly seconds: number;
+  /** Of processors, all threads together: what hardly depends on what else the machine does. */
+  readonly cpuSeconds: number;
   /** Samples run on an engine, each by itself. */
   readonly inferences: number;
   readonly inferencesPerSecond: number;

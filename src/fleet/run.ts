@@ -37,7 +37,7 @@ export async function runFleet(spec: FleetSpec, options: RunOptions): Promise<Fl
     once: spec.inference === "once",
   });
   try {
-    const before = process.memoryUsage.rss();
+    const before = { rss: process.memoryUsage.rss(), cpu: process.cpuUsage() };
     const started = performance.now();
     const result =
       spec.time === "real" ? await inRealTime(fleet, compute, options) : await simulate(fleet, compute, options);
@@ -54,19 +54,27 @@ async function inRealTime(fleet: LoadedFleet, compute: Compute, options: RunOpti
   return runReal(fleet, compute, options);
 }
 
+/** Of this process, when the run began. */
+interface Before {
+  readonly rss: number;
+  readonly cpu: NodeJS.CpuUsage;
+}
+
 function costOf(
   { devices }: LoadedFleet,
   { inferences }: Compute,
-  { seconds, threads, before }: { readonly seconds: number; readonly threads: number; readonly before: number },
+  { seconds, threads, before }: { readonly seconds: number; readonly threads: number; readonly before: Before },
 ): RunCost {
   const rss = process.resourceUsage().maxRSS * 1024;
+  const { user, system } = process.cpuUsage(before.cpu);
   return {
     seconds,
+    cpuSeconds: (user + system) / 1e6,
     inferences,
     inferencesPerSecond: inferences / seconds,
     devicesPerSecond: devices / seconds,
     rss,
-    rssPerDevice: Math.max(0, rss - before) / devices,
+    rssPerDevice: Math.max(0, rss - before.rss) / devices,
     threads,
   };
 }

@@ -12,6 +12,7 @@ import { handMadeResult } from "../support/fleet-result.ts";
 
 const COST: RunCost = {
   seconds: 12,
+  cpuSeconds: 20,
   inferences: 1_800,
   inferencesPerSecond: 150,
   devicesPerSecond: 12.5,

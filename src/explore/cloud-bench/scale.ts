@@ -1,4 +1,4 @@
-/** What fleets cost as they grow: seconds and memory of runs in which every device runs the module on its own memory image. */
+/** What fleets cost as they grow: time and memory of runs in which every device runs the module on its own memory image. */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -62,7 +62,7 @@ export async function scaleFigures(options: ScaleOptions): Promise<string> {
       }
     }
     for (const line of figureLines(points)) options.print(line);
-    return await drawAlone("Seconds that a fleet takes, by its devices", picture(points));
+    return await drawAlone("Time of processors that a fleet takes, by its devices", picture(points));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -104,7 +104,7 @@ async function runFleetOf(
 
 function pointLine(kind: EngineKind, { devices, cost }: ScalePoint): string {
   const memory = `${(cost.rss / 1e6).toFixed(0)} MB at most, ${(cost.rssPerDevice / 1e3).toFixed(1)} kB a device`;
-  return `${devices} devices on ${kind}: ${cost.seconds.toFixed(1)} s, ${cost.devicesPerSecond.toFixed(0)} devices/s, ${memory}`;
+  return `${devices} devices on ${kind}: ${cost.seconds.toFixed(1)} s, ${cost.cpuSeconds.toFixed(1)} s of processors, ${cost.devicesPerSecond.toFixed(0)} devices/s, ${memory}`;
 }
 
 /** `figure` lines. Those of the largest fleet stand for its engine: it was really run. */
@@ -126,9 +126,9 @@ export function figureLines({ wasm3, v8 }: Readonly<Record<EngineKind, readonly 
   ];
 }
 
-/** What a device costs in the largest fleet, by what it costs in small ones: 1 where cost grows as devices do. */
+/** The processors' time for a device in the largest fleet, by that in small ones: 1 where cost grows as devices do. */
 export function growth(points: readonly ScalePoint[]): number {
-  const perDevice = ({ devices, cost }: ScalePoint) => cost.seconds / devices;
+  const perDevice = ({ devices, cost }: ScalePoint) => cost.cpuSeconds / devices;
   const small = points.filter(({ devices }) => devices <= SMALL).map(perDevice);
   return perDevice(points.at(-1)!) / (small.reduce((sum, cost) => sum + cost, 0) / small.length);
 }
@@ -137,10 +137,10 @@ function picture(points: Readonly<Record<EngineKind, readonly ScalePoint[]>>): L
   return {
     kind: "lines",
     x: { title: "devices", scale: "log", of: "numbers" },
-    y: { title: "seconds", scale: "log", of: "numbers" },
+    y: { title: "seconds of processors", scale: "log", of: "numbers" },
     series: Object.entries(points).map(([name, runs]) => ({
       name,
-      points: runs.map(({ devices, cost }) => [devices, cost.seconds] as const),
+      points: runs.map(({ devices, cost }) => [devices, cost.cpuSeconds] as const),
     })),
   };
 }

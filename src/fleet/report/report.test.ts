@@ -18,6 +18,7 @@ import { totals } from "./totals.ts";
 
 const COST: RunCost = {
   seconds: 12,
+  cpuSeconds: 20,
   inferences: 1_800,
   inferencesPerSecond: 150,
   devicesPerSecond: 12.5,
