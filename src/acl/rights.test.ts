@@ -57,7 +57,7 @@ describe("rights", () => {
   });
 
   it("go to nobody whose name could stand for others", () => {
-    expect(() => checkRoles({ ...NAMES, worker: ["+"] })).toThrow('"+" cannot name a worker.');
+    expect(() => checkRoles({ ...NAMES, worker: ["+"] })).toThrow('"+" cannot name a client.');
   });
 
   it("are written line by line, for mosquitto and for EMQX", () => {

@@ -48,7 +48,7 @@ export type RoleNames = Readonly<Record<Role, readonly string[]>>;
 
 /** Throws a HedgeError (usage) for a name that no certificate should have. */
 export function checkRoles(names: RoleNames): void {
-  for (const role of ROLES) for (const name of names[role]) checkName(role, name);
+  for (const role of ROLES) for (const name of names[role]) checkName("client", name);
 }
 
 /** All that a client of that name may do. */
