@@ -1,14 +1,16 @@
 /** What operators see of a worker, held against what was sent to it; and how it ends. */
+import { setTimeout } from "node:timers/promises";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
-import { BROKERS } from "../../test/support/brokers.ts";
+import { BROKERS, freePort } from "../../test/support/brokers.ts";
 import { hedge } from "../../test/support/in-process.ts";
 import { offloadOf, offloadProbe } from "../../test/support/offload-probe.ts";
 import { tinyHybrid } from "../../test/support/tiny-cloud.ts";
 import { EXIT_CODES } from "../errors.ts";
+import { startPostgres } from "../explore/postgres.ts";
 import { offloadTopic } from "../wire/topics.ts";
 import { METRICS } from "./metrics.ts";
-import { fetchStatus } from "./status.ts";
+import { fetchStatus, type WorkerStatus } from "./status.ts";
 import { type CloudWorker, startWorker, type WorkerOptions } from "./worker.ts";
 
 const log = pino({ level: "silent" });
@@ -192,7 +194,7 @@ describe("hedge worker status", () => {
     const [worker] = workers as [CloudWorker];
     const url = worker.http as string;
     await broker.close();
-    while (worker.status().connected) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (worker.status().connected) await setTimeout(5);
     const lame = await hedge("worker", "status", url);
     expect(lame.code).toBe(EXIT_CODES.check);
     expect(lame.out).toContain("no connection to the broker");
@@ -237,5 +239,45 @@ describe("a worker that stops under load", () => {
     const answered = workers.map(({ counts }) => counts.answered);
     expect(answered.reduce((a, b) => a + b)).toBe(count);
     for (const share of answered) expect(share).toBeGreaterThan(0);
+  });
+});
+
+describe("a worker whose history goes away", () => {
+  it("goes on answering, and writes all of it once the history is back", async () => {
+    const postgres = await startPostgres();
+    cleanups.push(() => postgres.close());
+    const { bundle, probe, workers } = await setUp("mosquitto", 1, { history: { url: postgres.url } });
+    const [worker] = workers as [CloudWorker];
+    const offer = async (from: number, to: number) => {
+      for (let i = from; i < to; i++) await probe.offer(offloadOf(bundle, i));
+      await probe.until(() => probe.results.length === to);
+    };
+    const until = async (holds: (history: NonNullable<WorkerStatus["history"]>) => boolean) => {
+      while (!holds(worker.status().history!)) await setTimeout(20);
+    };
+    await offer(0, 20);
+    // The model was loaded, too.
+    await until(({ written }) => written === 21);
+    await postgres.kill();
+    await offer(20, 50);
+    expect(worker.status()).toMatchObject({ ready: true, history: { written: 21, waiting: 30, dropped: 0 } });
+    await postgres.start();
+    await until(({ written }) => written === 51);
+    expect(await total(workers, "hedge_history_written_total")).toBe(51);
+    expect(await total(workers, "hedge_history_connected")).toBe(1);
+    const [row] = await postgres.query("SELECT count(*)::int AS count FROM samples");
+    expect(row).toEqual({ count: 50 });
+  });
+
+  it("that was never there starts all the same", async () => {
+    const url = `postgres://hedge:secret@127.0.0.1:${await freePort()}/hedge`;
+    const { bundle, probe, workers } = await setUp("aedes", 1, { history: { url } });
+    await probe.offer(offloadOf(bundle, 1));
+    await probe.until(() => probe.results.length === 1);
+    const { history, ready } = (workers[0] as CloudWorker).status();
+    expect([ready, history?.connected, history?.written]).toEqual([true, false, 0]);
+    const { out } = await hedge("worker", "status", workers[0]?.http as string);
+    expect(out).toContain("away");
+    expect(out).not.toContain("secret");
   });
 });
