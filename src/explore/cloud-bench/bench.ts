@@ -6,6 +6,7 @@ import type { Report } from "../run-edge.ts";
 import { runAclAttacks } from "./acl-attack.ts";
 import { type LoadBundle, loadBundles } from "./bundles.ts";
 import { addedLatency, latencyAtLoad } from "./latency.ts";
+import { SCALE_SIZES, scaleFigures } from "./scale.ts";
 import type { Setting } from "./stage.ts";
 import { type ThroughputFigures, throughput } from "./throughput.ts";
 
@@ -16,10 +17,12 @@ export interface CloudBenchOptions {
   readonly images: string;
   /** Path of the command line's main file, to start workers with. */
   readonly hedge: string;
-  /** Every duration is multiplied by it. */
+  /** Every duration is multiplied by it; below 1 fleets are left out, which take their minutes. */
   readonly scale: number;
   /** Takes each line as soon as it is known: plain ones, and `figure NAME VALUE UNIT`. */
   readonly print: (line: string) => void;
+  /** Takes the picture of what fleets cost as they grow: SVG. */
+  readonly picture: (svg: string) => Promise<void>;
   readonly report: Report;
 }
 
@@ -83,6 +86,11 @@ export async function benchCloud(options: CloudBenchOptions): Promise<string[]> 
         `onnxruntime alone ${low.inference.toFixed(2)} ms; inside the worker ${low.addedInside.toFixed(2)} ms more than that`,
     );
     figure("cloud.added_ms", low.added, "ms");
+
+    if (scale >= 1) {
+      const sizes = { bundle: shipped.folder, images: options.images, hedge, sizes: SCALE_SIZES };
+      await options.picture(await scaleFigures({ ...sizes, print, report }));
+    }
 
     const { attacks, allowed, broken } = await runAclAttacks(report);
     print(`${attacks.length} foreign actions of a device with its certificate`);

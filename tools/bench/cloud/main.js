@@ -1,7 +1,8 @@
 /**
- * Prints the figures of the worker: node tools/bench/cloud/main.js MODEL  (`make bench-cloud`)
- * DURATION in the environment multiplies every duration.
+ * Prints the figures of the worker and of fleets: node tools/bench/cloud/main.js MODEL  (`make bench-cloud`)
+ * DURATION in the environment multiplies every duration; below 1 there are no fleets. Their picture goes to docs/fleet-scale.svg.
  */
+import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EXIT_CODES } from "../../../dist/errors.js";
@@ -22,6 +23,7 @@ await runBench(({ print, report }) =>
     hedge: root("dist/cli/main.js"),
     scale,
     print,
+    picture: (svg) => writeFile(root("docs/fleet-scale.svg"), svg),
     report,
   }),
 );
