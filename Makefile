@@ -98,7 +98,7 @@ soak: cloud-deps build ## Kill, starve, flood and poison the worker tier for hal
 	node tools/bench/cloud/soak.js $(MODEL) $(SCENES)
 
 .PHONY: performance
-performance: codegen-deps firmware data ## Measure on all test images, and put the figures of all benches into docs/
+performance: codegen-deps cloud-deps firmware data ## Measure on all test images, and put the figures of all benches into docs/
 	@mkdir -p out
 	node tools/bench/bench.js $(MODEL) $(OUT) > out/bench.txt
 	node tools/bench/update-page.js out/bench.txt docs/performance.md
@@ -106,6 +106,10 @@ performance: codegen-deps firmware data ## Measure on all test images, and put t
 	node tools/bench/update-page.js out/codegen.txt docs/performance.md codegen
 	node tools/bench/firmware/main.js $(MODEL) > out/firmware.txt
 	node tools/bench/update-page.js out/firmware.txt docs/firmware.md firmware
+	node tools/bench/cloud/main.js $(MODEL) > out/cloud.txt
+	node tools/bench/update-page.js out/cloud.txt docs/cloud.md cloud
+	node tools/bench/cloud/soak.js $(MODEL) > out/soak.txt
+	node tools/bench/update-page.js out/soak.txt docs/cloud.md soak
 
 # Debian's PyTorch belongs to /usr/bin/python3, and another python3 may come before it on the path.
 HAS_MODULES := import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, ('numpy', 'onnx', 'torch'))))
