@@ -6,12 +6,12 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { Observer } from "../cloud/observer.ts";
 import { type HistoryAddress, parseAddress } from "./address.ts";
+import { BATCH, Backlog, type Counts } from "./backlog.ts";
 import { Database, type DatabaseLimits } from "./database.ts";
 import { historyError, isAboutRows } from "./errors.ts";
 import { migrate } from "./migrate.ts";
 import type { HistoryRecord } from "./records.ts";
 import { checkRetention, prune, type Retention, tidy } from "./retention.ts";
-import { Ring } from "./ring.ts";
 import { writeBatch } from "./write.ts";
 
 export interface HistoryOptions {
@@ -25,24 +25,15 @@ export interface HistoryOptions {
   readonly log: Logger;
 }
 
-/** offered = written + dropped + refused + waiting. */
-export interface HistoryStatus {
+export interface HistoryStatus extends Counts {
   readonly connected: boolean;
   /** The address without its secrets. */
   readonly at: string;
-  readonly offered: number;
-  readonly written: number;
-  /** Never written, because the queue was full or the history closed. */
-  readonly dropped: number;
-  /** Records that the database did not take. */
-  readonly refused: number;
   readonly waiting: number;
   /** What keeps records from being written; empty while nothing does. */
   readonly trouble: string;
 }
 
-/** Records of one transaction. */
-const BATCH = 500;
 /** Milliseconds that the first record of a batch waits for company. */
 const GATHER = 200;
 /** Milliseconds before the database is tried again: the first, and the longest after doubling. */
@@ -57,13 +48,6 @@ const CLOSE_TIMEOUT = 10_000;
 const CHECKPOINT_RECORDS = 20_000;
 const DEFAULT_CAPACITY = 20_000;
 const HEAD_BYTES = 64;
-
-/** Records on their way. */
-interface Batch {
-  readonly records: readonly HistoryRecord[];
-  /** Under which the database knows them, from the first attempt on: later ones have higher numbers. */
-  number?: number;
-}
 
 /**
  * Does not wait for the database: while it is away, it is tried again and again.
@@ -80,12 +64,8 @@ export class History {
   readonly #retention: Retention;
   readonly #limits: DatabaseLimits | undefined;
   readonly #log: Logger;
-  readonly #ring: Ring<HistoryRecord>;
+  readonly #backlog: Backlog;
   readonly #writer = randomUUID();
-  /** Taken from the queue and not yet in; more than one while a batch is searched for the row that is refused. */
-  #batches: Batch[] = [];
-  #nextNumber = 1;
-  #counts = { offered: 0, written: 0, dropped: 0, refused: 0 };
   #connected = false;
   #trouble = "";
   #checkpointAt = CHECKPOINT_RECORDS;
@@ -100,7 +80,7 @@ export class History {
     this.#retention = retention;
     this.#limits = limits;
     this.#log = log;
-    this.#ring = new Ring(capacity);
+    this.#backlog = new Backlog(capacity);
     this.#ended = this.#run();
   }
 
@@ -115,24 +95,24 @@ export class History {
 
   /** Takes note of something and returns; after `close` it is dropped. */
   record(record: HistoryRecord): void {
-    this.#counts.offered++;
-    if (this.#closing || this.#ring.push(record)) this.#counts.dropped++;
-    if (this.#ring.length === 1 || this.#ring.length === BATCH) this.#wake();
+    if (this.#closing) this.#backlog.decline();
+    else this.#backlog.offer(record);
+    if (this.#backlog.queued === 1 || this.#backlog.queued === BATCH) this.#wake();
   }
 
   status(): HistoryStatus {
     return {
       connected: this.#connected,
       at: this.#address.shown,
-      ...this.#counts,
-      waiting: this.#waiting,
+      ...this.#backlog.counts,
+      waiting: this.#backlog.waiting,
       trouble: this.#trouble,
     };
   }
 
   /** Resolves when nothing waits to be written: while the database is away, not before it is back or the history is closed. */
   flush(): Promise<void> {
-    if (this.#waiting === 0) return Promise.resolve();
+    if (this.#backlog.waiting === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#whenIdle.push(resolve);
       this.#wake();
@@ -149,12 +129,13 @@ export class History {
     await this.#ended;
   }
 
-  get #closing(): boolean {
-    return this.#stop.signal.aborted;
+  /** For logs. */
+  get #place(): { readonly history: string } {
+    return { history: this.#address.shown };
   }
 
-  get #waiting(): number {
-    return this.#ring.length + this.#batches.reduce((sum, { records }) => sum + records.length, 0);
+  get #closing(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   async #run(): Promise<void> {
@@ -162,20 +143,18 @@ export class History {
     while (!this.#closing) {
       const database = await this.#open();
       if (database !== undefined) {
-        const before = this.#counts.written;
+        const before = this.#backlog.counts.written;
         await this.#write(database);
         this.#connected = false;
         await (database.lost ? database.abandon() : database.close());
         // One that comes up and fails at once is as bad as one that does not come up.
-        if (this.#counts.written > before) delay = FIRST_PAUSE;
+        if (this.#backlog.counts.written > before) delay = FIRST_PAUSE;
       }
       if (this.#closing) break;
       await this.#sleep(delay, () => false);
       delay = Math.min(2 * delay, LONGEST_PAUSE);
     }
-    this.#counts.dropped += this.#waiting;
-    this.#batches = [];
-    this.#ring.take(this.#ring.length);
+    this.#backlog.drop();
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
@@ -187,7 +166,7 @@ export class History {
       const before = await migrate(database, this.#address.shown);
       this.#connected = true;
       this.#tell(undefined);
-      this.#log.info({ history: this.#address.shown, schemaBefore: before }, "history open");
+      this.#log.info({ ...this.#place, schemaBefore: before }, "history open");
       return database;
     } catch (error) {
       this.#tell(error);
@@ -201,7 +180,10 @@ export class History {
     let pruneAt = Date.now() + FIRST_PRUNE;
     try {
       while (!this.#closing && !database.lost) {
-        await this.#sleep(Math.max(0, pruneAt - Date.now()), () => this.#waiting > 0 || database.lost !== undefined);
+        await this.#sleep(
+          Math.max(0, pruneAt - Date.now()),
+          () => this.#backlog.waiting > 0 || database.lost !== undefined,
+        );
         await this.#gather();
         await this.#writeWaiting(database);
         if (Date.now() < pruneAt) continue;
@@ -217,60 +199,41 @@ export class History {
 
   /** Lets a batch become full, unless somebody waits for it. */
   async #gather(): Promise<void> {
-    if (this.#batches.length > 0 || this.#ring.length === 0) return;
-    await this.#sleep(GATHER, () => this.#ring.length >= BATCH || this.#whenIdle.length > 0);
+    const { queued, waiting } = this.#backlog;
+    if (queued === 0 || waiting > queued) return;
+    await this.#sleep(GATHER, () => this.#backlog.queued >= BATCH || this.#whenIdle.length > 0);
   }
 
   async #writeWaiting(database: Database): Promise<void> {
     while (!this.#closing) {
-      const batch = this.#batches[0] ?? this.#nextBatch();
+      const batch = this.#backlog.next();
       if (batch === undefined) break;
-      batch.number ??= this.#nextNumber++;
       try {
         await writeBatch(database, { writer: this.#writer, batch: batch.number }, batch.records);
       } catch (error) {
         if (!isAboutRows(error)) throw error;
-        this.#batches.shift();
-        this.#divide(batch, error);
+        const refused = this.#backlog.refused();
+        if (refused) this.#log.warn({ ...this.#place, kind: refused.kind, reason: words(error) }, "record refused");
         continue;
       }
-      this.#batches.shift();
-      this.#counts.written += batch.records.length;
-      this.#log.debug({ history: this.#address.shown, records: batch.records.length }, "written");
+      this.#backlog.written();
+      this.#log.debug({ ...this.#place, records: batch.records.length }, "written");
       await this.#checkpoint(database);
     }
-    if (this.#waiting === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.#backlog.waiting === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   async #checkpoint(database: Database): Promise<void> {
-    if (!("folder" in this.#address) || this.#counts.written < this.#checkpointAt) return;
+    if (!("folder" in this.#address) || this.#backlog.counts.written < this.#checkpointAt) return;
     await database.query("checkpoint");
-    this.#checkpointAt = this.#counts.written + CHECKPOINT_RECORDS;
-  }
-
-  #nextBatch(): Batch | undefined {
-    const records = this.#ring.take(BATCH);
-    if (records.length === 0) return undefined;
-    this.#batches.push({ records });
-    return this.#batches[0];
-  }
-
-  /** A row that the database does not take must not take those along that came with it. */
-  #divide({ records }: Batch, error: unknown): void {
-    if (records.length === 1) {
-      this.#counts.refused++;
-      this.#log.warn({ history: this.#address.shown, kind: records[0]?.kind, reason: words(error) }, "row refused");
-      return;
-    }
-    const middle = Math.ceil(records.length / 2);
-    this.#batches.unshift({ records: records.slice(0, middle) }, { records: records.slice(middle) });
+    this.#checkpointAt = this.#backlog.counts.written + CHECKPOINT_RECORDS;
   }
 
   /** Says what is wrong when that changes. */
   #tell(error: unknown): void {
     const trouble = error === undefined ? "" : words(historyError(error, this.#address.shown));
     if (trouble !== "" && trouble !== this.#trouble) {
-      this.#log.warn({ history: this.#address.shown, waiting: this.#waiting, reason: trouble }, "history away");
+      this.#log.warn({ ...this.#place, waiting: this.#backlog.waiting, reason: trouble }, "history away");
     }
     this.#trouble = trouble;
   }

@@ -6,10 +6,9 @@ import { parseAddress } from "../../src/history/address.ts";
 import { Database } from "../../src/history/database.ts";
 import { type History, type HistoryOptions, openHistory } from "../../src/history/history.ts";
 import { migrate, SCHEMA_VERSION } from "../../src/history/migrate.ts";
-import { databasesOf, type Places } from "./places.ts";
+import { databasesOf, type Places, silent } from "./places.ts";
 import { answer, served } from "./records.ts";
 
-const silent = pino({ level: "silent" });
 /** For a machine that is busy with something else. */
 const PATIENCE = { timeout: 120_000, interval: 20 };
 

@@ -3,8 +3,10 @@ import { cpSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pino } from "pino";
 import { type Postgres, startPostgres } from "../../src/explore/postgres.ts";
 import type { Row } from "../../src/history/database.ts";
+import { type History, type HistoryOptions, type HistoryStatus, openHistory } from "../../src/history/history.ts";
 import { useHistory } from "../../src/history/use.ts";
 
 export interface Places {
@@ -50,4 +52,19 @@ export const PLACES: Readonly<Record<"a folder" | "a PostgreSQL server", () => P
 /** The rows of a question to a history that nobody else has open. */
 export function rowsAt(url: string, sql: string): Promise<Row[]> {
   return useHistory(url, true, (database) => database.query(sql));
+}
+
+export const silent = pino({ level: "silent" });
+
+/** Opens a history, tells it something, and closes it with everything written. */
+export async function tell(
+  url: string,
+  work: (history: History) => void,
+  options: Partial<HistoryOptions> = {},
+): Promise<HistoryStatus> {
+  const history = openHistory({ url, log: silent, ...options });
+  work(history);
+  await history.flush();
+  await history.close();
+  return history.status();
 }
