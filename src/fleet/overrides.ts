@@ -15,13 +15,17 @@ export interface Overrides {
   readonly broker?: string | undefined;
 }
 
-/** @throws HedgeError (usage) when the file and the changes together make no fleet */
+/** What the command line may still say is not asked of the file. @throws HedgeError (usage) when both together make no fleet */
 export function withOverrides(spec: FleetSpec, { devices, ...overrides }: Overrides): FleetSpec {
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   const changed: FleetSpec = { ...spec, ...Object.fromEntries(given) };
   if (devices !== undefined) changed.groups = scaleGroups(changed, devices);
   if (changed.time === "real" && changed.broker === undefined)
-    throw new HedgeError("usage", "Real time needs a broker's address.", "Give --broker mqtt://HOST:PORT.");
+    throw new HedgeError(
+      "usage",
+      "Real time needs a broker's address.",
+      "Give --broker mqtt://HOST:PORT, or `broker` in the file.",
+    );
   const firmware = changed.groups.find((group) => group.firmware !== undefined);
   if (changed.time === "virtual" && firmware)
     throw new HedgeError(

@@ -58,7 +58,6 @@ groups:
     [`seed: -1\ngroups: [${GROUP}]`, "seed: "],
     [`duration: 0s\ngroups: [${GROUP}]`, "duration: it has to be more than 0"],
     [`duration: 10\ngroups: [${GROUP}]`, "duration: it is no duration such as 250ms, 30s or 2d"],
-    [`time: real\ngroups: [${GROUP}]`, "broker: real time needs a broker's address"],
     ["groups: [{ name: a b, bundle: out, data: x }]", "groups[0].name: it is no name of 1 to 16 letters"],
     ["groups: [{ name: a, count: 0, bundle: out, data: x }]", "groups[0].count: "],
     [

@@ -44,7 +44,7 @@ export async function runReal(
   const specs = fleet.groups.map((group) => group.spec);
   const world: RealWorld = {
     fleet,
-    // The schema sees to it that a fleet in real time has a broker.
+    // withOverrides sees to it that a fleet in real time has a broker.
     access: { broker: spec.broker!, tls },
     clock: new WallClock(),
     streams: new DeviceStreams(spec.seed, specs),
