@@ -10,7 +10,7 @@ const DEVICE_BYTES = 1_500;
 /** Of the program with its threads, onnxruntime and samples, roughly. */
 const BASE_BYTES = 250e6;
 /** Samples a second that the simulation of links, batteries and workers takes, roughly. */
-const SAMPLES_PER_SECOND = 20_000;
+const SAMPLES_PER_SECOND = 60_000;
 
 export interface GroupEstimate {
   readonly name: string;
