@@ -33,7 +33,18 @@ async function bundleFolder(): Promise<{ bundle: Bundle; folder: string }> {
 }
 
 async function startWorkerProcess(folder: string, broker: string, args: readonly string[]): Promise<ChildProcess> {
-  const { child } = await startCli(["worker", folder, "--broker", broker, "--processes", "1", "--quiet", ...args]);
+  const { child } = await startCli([
+    "worker",
+    folder,
+    "--broker",
+    broker,
+    "--processes",
+    "1",
+    "--quiet",
+    "--quota",
+    "0",
+    ...args,
+  ]);
   cleanups.push(() => cutOff(child));
   return child;
 }
