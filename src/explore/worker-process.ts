@@ -14,18 +14,21 @@ export interface WorkerProcess {
   kill(): Promise<void>;
 }
 
+/** A device of a demonstration or a bench sends as fast as it can. */
+const NO_QUOTA = ["--quota", "0"];
+
 /**
  * Starts `hedge worker` and waits until it is ready. It ends when this process does.
  * @param hedge path of the command line's main file
  * @param folder of the bundle that it serves
- * @param more options of the command
+ * @param more options of the command; default: no quota
  * @throws HedgeError (network) with what the worker said when it does not come up
  */
 export async function startWorkerProcess(
   hedge: string,
   folder: string,
   broker: string,
-  more: readonly string[] = [],
+  more: readonly string[] = NO_QUOTA,
 ): Promise<WorkerProcess> {
   const child = spawn(process.execPath, [hedge, "worker", folder, "--broker", broker, "--quiet", ...more], {
     // The channel is how it notices that this process is gone.
