@@ -23,7 +23,7 @@ export type Request =
     }
   | { readonly what: "finish"; readonly model: number; readonly payload: Uint8Array }
   | { readonly what: "reset"; readonly device: number }
-  | { readonly what: "memory" };
+  | { readonly what: "imageBytes" };
 
 /** To the request of that number; 0: the thread is ready, or not to be had. */
 export type Answer = { readonly id: number } & (

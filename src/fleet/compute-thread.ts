@@ -25,8 +25,8 @@ async function answer(shard: Shard, request: Request): Promise<unknown> {
       return await shard.finish(request.model, request.payload);
     case "reset":
       return shard.reset(request.device);
-    case "memory":
-      return shard.memory;
+    case "imageBytes":
+      return shard.imageBytes;
   }
 }
 

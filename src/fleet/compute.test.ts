@@ -57,7 +57,7 @@ describe.each(ENGINE_KINDS)("on %s", (kind) => {
     const run = async (device: number) => (await compute.run({ device, bundle: 0, threshold: 1, sample: 0 })).entropy;
     const runs = [0, 1, 2, 3, 4, 0, 1, 0].map(run);
     expect(await Promise.all(runs)).toEqual([1, 1, 1, 1, 1, 2, 2, 3]);
-    expect((await compute.memory()).images).toBe(5 * 64);
+    expect(await compute.imageBytes()).toBe(5 * 64);
     compute.reset(0);
     expect(await Promise.all([0, 1].map(run))).toEqual([1, 3]);
   });
@@ -65,9 +65,9 @@ describe.each(ENGINE_KINDS)("on %s", (kind) => {
   test("images take memory when their device runs its first sample", async () => {
     const compute = await open(kind, [await counting()], { devices: 100_000 });
     // One in each thread's engine.
-    expect((await compute.memory()).images).toBe(2 * 64);
+    expect(await compute.imageBytes()).toBe(2 * 64);
     for (const device of [99_999, 99_998, 5]) await compute.run({ device, bundle: 0, threshold: 1, sample: 0 });
-    expect((await compute.memory()).images).toBe(5 * 64);
+    expect(await compute.imageBytes()).toBe(5 * 64);
   });
 
   test("once: what devices of one bundle and threshold share is run by the first of them", async () => {
@@ -140,5 +140,5 @@ test("what is under way when the compute is closed is rejected, and so is what c
   await expect(running).rejects.toThrow("closed");
   await closing;
   await expect(compute.run(job)).rejects.toThrow("closed");
-  await expect(compute.memory()).rejects.toThrow("closed");
+  await expect(compute.imageBytes()).rejects.toThrow("closed");
 });

@@ -22,13 +22,6 @@ export interface EdgeJob {
   readonly sample: number;
 }
 
-export interface ComputeMemory {
-  /** Bytes of memory images, all devices together. */
-  readonly images: number;
-  /** Compiled code and value stacks, all threads together, as far as engines tell. */
-  readonly shared: number;
-}
-
 export interface Compute {
   readonly kind: EngineKind;
   /** Resolves in any order. */
@@ -39,7 +32,8 @@ export interface Compute {
   reset(device: number): void;
   /** Samples that were run on an engine so far. */
   readonly inferences: number;
-  memory(): Promise<ComputeMemory>;
+  /** Bytes of the devices' memory images: of those that ran a sample since they started. */
+  imageBytes(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -130,10 +124,9 @@ class ThreadedCompute implements Compute {
     this.#ask(device, { what: "reset", device: this.#place(device) }).catch(() => undefined);
   }
 
-  async memory(): Promise<ComputeMemory> {
-    const parts = (await Promise.all(this.threads.map((thread) => thread.ask({ what: "memory" })))) as ComputeMemory[];
-    const sum = (of: keyof ComputeMemory) => parts.reduce((total, part) => total + part[of], 0);
-    return { images: sum("images"), shared: sum("shared") };
+  async imageBytes(): Promise<number> {
+    const parts = await Promise.all(this.threads.map((thread) => thread.ask({ what: "imageBytes" })));
+    return (parts as number[]).reduce((total, part) => total + part, 0);
   }
 
   async close(): Promise<void> {

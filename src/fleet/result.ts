@@ -179,5 +179,7 @@ export interface RunCost {
   /** Most bytes of memory that the process had; and what they were more than at the start, by devices. */
   readonly rss: number;
   readonly rssPerDevice: number;
+  /** Bytes of the devices' memory images: of those that ran a sample. */
+  readonly images: number;
   readonly threads: number;
 }

@@ -42,7 +42,8 @@ export async function runFleet(spec: FleetSpec, options: RunOptions): Promise<Fl
     const result =
       spec.time === "real" ? await inRealTime(fleet, compute, options) : await simulate(fleet, compute, options);
     const seconds = (performance.now() - started) / 1e3;
-    return { result, cost: costOf(fleet, compute, { seconds, threads, before }) };
+    const images = await compute.imageBytes();
+    return { result, cost: costOf(fleet, compute, { seconds, threads, images, before }) };
   } finally {
     await compute.close();
   }
@@ -60,10 +61,18 @@ interface Before {
   readonly cpu: NodeJS.CpuUsage;
 }
 
+interface Measured {
+  readonly seconds: number;
+  readonly threads: number;
+  /** Bytes. */
+  readonly images: number;
+  readonly before: Before;
+}
+
 function costOf(
   { devices }: LoadedFleet,
   { inferences }: Compute,
-  { seconds, threads, before }: { readonly seconds: number; readonly threads: number; readonly before: Before },
+  { seconds, threads, images, before }: Measured,
 ): RunCost {
   const rss = process.resourceUsage().maxRSS * 1024;
   const { user, system } = process.cpuUsage(before.cpu);
@@ -75,6 +84,7 @@ function costOf(
     devicesPerSecond: devices / seconds,
     rss,
     rssPerDevice: Math.max(0, rss - before.rss) / devices,
+    images,
     threads,
   };
 }

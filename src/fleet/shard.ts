@@ -3,7 +3,6 @@ import type { Bundle } from "../bundle/bundle.ts";
 import type { EdgeResult, EngineKind, SharedEngine } from "../engine/engine.ts";
 import { openSharedEngine } from "../engine/open.ts";
 import { CloudHalf } from "../explore/cloud-half.ts";
-import type { ComputeMemory } from "./compute.ts";
 
 /** A bundle and the samples that its devices see, one behind the other, in memory that threads share. */
 export interface ShardModel {
@@ -58,13 +57,8 @@ export class Shard {
     for (const engine of this.#engines) engine.reset(device);
   }
 
-  get memory(): ComputeMemory {
-    let [images, shared] = [0, 0];
-    for (const { imageBytes, memory } of this.#engines) {
-      images += imageBytes;
-      shared += (memory.metacode ?? 0) + (memory.stack ?? 0);
-    }
-    return { images, shared };
+  get imageBytes(): number {
+    return this.#engines.reduce((sum, engine) => sum + engine.imageBytes, 0);
   }
 
   async close(): Promise<void> {

@@ -18,6 +18,7 @@ const COST: RunCost = {
   devicesPerSecond: 12.5,
   rss: 200e6,
   rssPerDevice: 22_000,
+  images: 190e6,
   threads: 2,
 };
 

@@ -84,7 +84,7 @@ export function computeInProcess(fleet: LoadedFleet, turns: () => number = () =>
       this.resets.push(device);
       shard.reset(device);
     },
-    memory: async () => shard.memory,
+    imageBytes: async () => shard.imageBytes,
     close: () => shard.close(),
   };
 }

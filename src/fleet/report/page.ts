@@ -144,7 +144,7 @@ function runTable(
       ["frames", `${count(total.frames)} for ${count(totals(total).offloaded)} offloaded samples`],
       [
         "cost of this run",
-        `${seconds(cost.seconds)} on ${cost.threads} threads, ${count(cost.inferences)} inferences, ${count(cost.devicesPerSecond)} devices a second, ${bytes(cost.rss)} of memory`,
+        `${seconds(cost.seconds)} on ${cost.threads} threads, ${count(cost.inferences)} inferences, ${count(cost.devicesPerSecond)} devices a second, ${bytes(cost.rss)} of memory, ${bytes(cost.images)} of it the devices' images`,
       ],
     ],
   };

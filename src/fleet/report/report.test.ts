@@ -24,6 +24,7 @@ const COST: RunCost = {
   devicesPerSecond: 12.5,
   rss: 200e6,
   rssPerDevice: 22_000,
+  images: 190e6,
   threads: 1,
 };
 
@@ -147,7 +148,9 @@ describe("the summary", () => {
     expect(text).toMatch(/│ +│ +porch │ +garden │ +all │/);
     expect(text).toMatch(/│ samples +│ +600 │ +1,200 │ +1,800 │/);
     expect(text).toMatch(/│ energy a device +│ +5\.50 J │ +11\.0 J │ +– │/);
-    expect(text).toContain("12.0 s here: 1,800 inferences, 150 a second on 1 thread; 200 MB of memory");
+    expect(text).toContain(
+      "12.0 s here: 1,800 inferences, 150 a second on 1 thread; 200 MB of memory, 190 MB of it the devices' images",
+    );
   });
 
   it("of one group has one column", () => {

@@ -44,7 +44,7 @@ function downwards(rows: readonly Measured[]): string {
 }
 
 function costText(cost: RunCost): string {
-  const { inferences, inferencesPerSecond, rss, threads } = cost;
+  const { inferences, inferencesPerSecond, rss, images, threads } = cost;
   const on = `${threads} ${threads === 1 ? "thread" : "threads"}`;
-  return `${seconds(cost.seconds)} here: ${count(inferences)} inferences, ${count(inferencesPerSecond)} a second on ${on}; ${bytes(rss)} of memory`;
+  return `${seconds(cost.seconds)} here: ${count(inferences)} inferences, ${count(inferencesPerSecond)} a second on ${on}; ${bytes(rss)} of memory, ${bytes(images)} of it the devices' images`;
 }
