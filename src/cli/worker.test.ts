@@ -51,13 +51,19 @@ async function start(broker: string, more = ""): Promise<Running> {
 it("does what its file says, and logs events without payloads", async () => {
   const broker = await startMosquitto();
   cleanups.push(() => broker.close());
-  const { child, log } = await start(broker.url, "logLevel: debug\n");
+  const { child, log, http } = await start(broker.url, "logLevel: debug\n");
   const probe = await offloadProbe(broker.url);
   cleanups.push(() => probe.close());
   const bundle = await tinyHybrid();
   for (let i = 0; i < 3; i++) await probe.offer(offloadOf(bundle, i));
   await probe.offer(offloadOf(bundle, 3, { model: "5e".repeat(32) }));
   await probe.until(() => probe.results.length === 4);
+  const watching = await startCli(["--json", "worker", "status", http, "--watch"]);
+  cleanups.push(() => cutOff(watching.child));
+  expect(JSON.parse(watching.line)).toMatchObject([{ url: http, status: { name: "w", counts: { answered: 3 } } }]);
+  const watched = once(watching.child, "exit");
+  watching.child.kill("SIGINT");
+  expect(await watched).toEqual([0, null]);
   const exited = once(child, "close");
   child.kill("SIGTERM");
   expect(await exited).toEqual([0, null]);

@@ -5,8 +5,7 @@ import { HedgeError } from "../errors.ts";
 import { bytes, duration } from "../units.ts";
 import { shownBroker } from "../wire/broker-access.ts";
 import { DEFAULT_GROUP, isName } from "../wire/topics.ts";
-import { readYaml } from "../yaml.ts";
-import { WORKER_MODES } from "./connect.ts";
+import type { WorkerMode } from "./connect.ts";
 import { DEFAULT_LIMITS, MAX_BATCH } from "./models.ts";
 import { DEFAULT_QUOTA } from "./quota.ts";
 
@@ -43,7 +42,7 @@ export const workerConfigSchema = z.strictObject({
       "name of this worker and its MQTT client id; default: the one in its certificate, or worker- and 6 random digits",
     ),
   mode: z
-    .enum(WORKER_MODES)
+    .enum(["auto", "shared", "single"] satisfies WorkerMode[])
     .default("auto")
     .describe(
       "shared: one of several workers (MQTT 5); single: it takes every sample; auto: shared where the broker can",
@@ -122,6 +121,8 @@ export type WorkerConfig = z.output<typeof workerConfigSchema>;
 
 /** Reads worker.yaml; paths in it are relative to its folder. @throws HedgeError (input) that names the file and its wrong keys */
 export async function readWorkerConfig(file: string): Promise<WorkerConfig> {
+  // Workers that are told by options alone start sooner without it.
+  const { readYaml } = await import("../yaml.ts");
   const config = await readYaml(file, workerConfigSchema, "worker");
   const here = (name: string) => resolve(dirname(file), name);
   const local = (place: string) => (isUrl(place) ? place : here(place));

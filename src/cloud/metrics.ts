@@ -60,7 +60,7 @@ export const METRICS = {
   hedge_queue_oldest_seconds: { type: "gauge", help: "Time that the oldest of them has waited", labels: ["model"] },
   hedge_models_loaded: { type: "gauge", help: "Models in memory" },
   hedge_model_bytes: { type: "gauge", help: "Size of the models in memory" },
-  hedge_processes: { type: "gauge", help: "Processes that run models" },
+  hedge_processes: { type: "gauge", help: "Processes that run models; one more than run at a time" },
   hedge_process_deaths_total: { type: "counter", help: "Processes that died; each is replaced" },
   hedge_connected: { type: "gauge", help: "1 while the broker is connected" },
   hedge_ready: { type: "gauge", help: "1 while the worker takes samples and can finish them" },

@@ -107,9 +107,10 @@ describe.each([
 
   it("count what is beyond a quota, and repeated answers", async () => {
     const { bundle, probe, workers } = await setUp(kind, 1, { quota: { rate: 0.001, burst: 5 } });
-    for (let i = 0; i < 9; i++) await probe.offer(offloadOf(bundle, i));
+    for (const i of [0, 1, 2, 3, 0, 5, 6, 7, 8]) await probe.offer(offloadOf(bundle, i));
     await probe.until(() => probe.results.length === 9 && probe.dead.length === 1);
-    expect(await total(workers, 'hedge_samples_total{as="answered"')).toBe(5);
+    expect(await total(workers, 'hedge_samples_total{as="answered"')).toBe(4);
+    expect(await total(workers, 'hedge_samples_total{as="repeated"')).toBe(1);
     expect(await total(workers, 'hedge_samples_total{as="limited"')).toBe(4);
     expect(await total(workers, 'hedge_dead_letters_total{reason="quota"}')).toBe(1);
   });

@@ -13,7 +13,7 @@ import { encodeDeadLetter, encodeResult } from "../wire/frames.ts";
 import { checkName, DEAD_TOPIC, resultTopic } from "../wire/topics.ts";
 import { type Intake, takeMessages } from "./acknowledge.ts";
 import type { BundleStore } from "./bundle-store.ts";
-import { connectWorker, type WorkerConnection, type WorkerMode } from "./connect.ts";
+import type { WorkerConnection, WorkerMode } from "./connect.ts";
 import { drained, within } from "./drain.ts";
 import type { HttpServer } from "./http.ts";
 import { logEvents } from "./log-events.ts";
@@ -138,9 +138,12 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
     ends.push(() => opened.close());
   }
   const observer = observeAll(observers, (error) => log.error({ err: error }, "observer failed"));
+  // Read while the processes start.
+  const connecting = import("./connect.ts");
   const models = await Models.open({ bundles, store, limits, maxBatch, maxDelay, processes, observer });
   ends.push(() => models.close());
   server = new Server({ name, models, quota, observer });
+  const { connectWorker } = await connecting;
   connection = await connectWorker({
     ...{ broker, tls, name, mode, group, receiveMaximum: maxPending },
     prepare: (client) => {
