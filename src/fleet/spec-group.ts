@@ -52,8 +52,8 @@ export type DataSpec = z.infer<typeof dataObject>;
 const arrivals = z.discriminatedUnion("kind", [
   z
     .strictObject({
-      kind: z.literal("periodic"),
-      every: someDuration,
+      kind: z.literal("periodic").describe("At a steady pace"),
+      every: someDuration.describe("From one sample to the next"),
       jitter: duration.prefault("0ms").describe("Each is early or late by up to this"),
       phase: duration.optional().describe("Of the first; where absent, each device has its own, at random"),
     })
@@ -61,9 +61,14 @@ const arrivals = z.discriminatedUnion("kind", [
       path: ["jitter"],
       message: "it is more than half of `every`",
     }),
-  z.strictObject({ kind: z.literal("poisson"), every: someDuration.describe("Mean time between samples") }),
   z.strictObject({
-    kind: z.literal("bursts"),
+    kind: z.literal("poisson").describe("At any time, each without regard to the others"),
+    every: someDuration.describe("Mean time between samples"),
+  }),
+  z.strictObject({
+    kind: z
+      .literal("bursts")
+      .describe("Many, then none: a Poisson process that is on and off for exponentially distributed times"),
     every: someDuration.describe("Mean time between samples within a burst"),
     on: someDuration.describe("Mean length of a burst"),
     off: someDuration.describe("Mean time between bursts"),
@@ -75,7 +80,13 @@ const link = z.strictObject({
   latency: duration.prefault("20ms").describe("Between device and broker, each way"),
   jitter: duration.prefault("0ms").describe("Added to each frame's latency: at random up to this"),
   bandwidth: z
-    .union([bitRate, z.strictObject({ up: bitRate, down: bitRate })])
+    .union([
+      bitRate,
+      z.strictObject({
+        up: bitRate.describe("From the device to the broker"),
+        down: bitRate.describe("From the broker to the device"),
+      }),
+    ])
     .transform((rate) => (typeof rate === "number" ? { up: rate, down: rate } : rate))
     .optional()
     .describe("Each way, or { up, down }; where absent, frames take no time beside the latency"),
@@ -94,7 +105,7 @@ const energySpec = z.strictObject({
 export type EnergySpec = z.infer<typeof energySpec>;
 
 const battery = z.strictObject({
-  capacity: energy.refine((joules) => joules > 0, "it has to be more than 0"),
+  capacity: energy.refine((joules) => joules > 0, "it has to be more than 0").describe("When it is full"),
   level: share.prefault("100%").describe("At the start"),
   selfDischarge: share.prefault(0).describe("Of the capacity in 30 days"),
   harvest: power.prefault("0W").describe("What charges it, all the time"),
@@ -111,11 +122,17 @@ export type ClockSpec = z.infer<typeof clock>;
 
 const backoff = z.strictObject({
   first: someDuration.prefault("500ms").describe("From the first offer to the second; then twice that, and so on"),
-  longest: someDuration.prefault("8s"),
+  longest: someDuration.prefault("8s").describe("At most so long"),
 });
 
 const inferenceTime = z
-  .union([someDuration, z.strictObject({ exit: someDuration, full: someDuration })])
+  .union([
+    someDuration,
+    z.strictObject({
+      exit: someDuration.describe("Of a sample that ends at the exit"),
+      full: someDuration.describe("Of one that goes to the cloud"),
+    }),
+  ])
   .transform((time) => (typeof time === "number" ? { exit: time, full: time } : time))
   .refine(({ exit, full }) => exit <= full, "a sample that ends at the exit takes longer than one that does not");
 
@@ -132,7 +149,8 @@ export const groupSchema = z
   .strictObject({
     name: z
       .string()
-      .regex(GROUP_NAME, 'it is no name of 1 to 16 letters, digits, "-" and "_", a letter or digit first'),
+      .regex(GROUP_NAME, 'it is no name of 1 to 16 letters, digits, "-" and "_", a letter or digit first')
+      .describe("Devices are called by it and a number: porch-0, porch-1, ..."),
     count: z.int().min(1).max(MOST_PER_GROUP).default(1).describe("How many devices"),
     bundle: path.describe("Folder that hedge compile wrote"),
     threshold: z.number().nonnegative().optional().describe("Of the exit, in nats; default: the bundle's"),
@@ -149,9 +167,9 @@ export const groupSchema = z
       .max(1000)
       .default(4)
       .describe("Samples that wait while the module is busy; further ones are dropped"),
-    link: link.prefault({}),
-    energy: energySpec.optional(),
-    battery: battery.optional(),
+    link: link.prefault({}).describe("To the broker"),
+    energy: energySpec.optional().describe("What a device uses; where absent, it is not reckoned"),
+    battery: battery.optional().describe("Where absent, a device has power for ever"),
     clock: clock.prefault({}).describe("The device's, by which it writes deadlines; workers' clocks are right"),
     reboots: z
       .strictObject({

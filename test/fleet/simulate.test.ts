@@ -112,8 +112,8 @@ describe("every sample ends in one way", () => {
   const some = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined });
   const outages = fc.oneof(
     fc.record({ every: time("20s", "2m"), last: time("1s", "40s") }),
-    fc.constant([
-      { at: "10s" as string, last: "5s" as string },
+    fc.constant<{ at: string; last: string }[]>([
+      { at: "10s", last: "5s" },
       { at: "1m", last: "90s" },
     ]),
   );
