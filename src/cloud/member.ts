@@ -83,6 +83,10 @@ export class Member {
     await this.#next(START_TIME);
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   has(model: CloudModel): boolean {
     return this.#loaded.has(model.id);
   }
