@@ -1,4 +1,5 @@
 /** What operators see of a worker, held against what was sent to it; and how it ends. */
+import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
@@ -165,6 +166,30 @@ describe("a worker's HTTP server", () => {
     expect(worker.status()).toMatchObject({ ready: false, reason: "stopping" });
     await stopping;
     await expect(fetch(`${worker.http}/health`)).rejects.toThrow();
+  });
+
+  it("takes no more than a request needs, and from few at a time", async () => {
+    const { workers } = await setUp("aedes", 1);
+    const { port } = new URL(workers[0]?.http as string);
+    const say = async (text: string) => {
+      const socket = connect(Number(port), "127.0.0.1", () => socket.write(text));
+      let said = "";
+      socket.on("data", (bytes) => (said += bytes)).on("error", () => undefined);
+      await new Promise((resolve) => socket.once("close", resolve));
+      return said.split("\r\n", 1)[0];
+    };
+    expect(await say(`GET /health HTTP/1.1\r\nx: ${"x".repeat(8000)}\r\n\r\n`)).toContain("431");
+    expect(await say("\x16\x03\x01")).toContain("400");
+    const silent = Array.from({ length: 40 }, () => connect(Number(port), "127.0.0.1"));
+    // Those beyond the limit are closed at once, and the others make room for who asks.
+    await Promise.race(silent.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+    for (const socket of silent) socket.destroy();
+    const answers = () =>
+      fetch(`${workers[0]?.http}/health`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    while (!(await answers())) await setTimeout(20);
   });
 
   it("needs a port that is free", async () => {

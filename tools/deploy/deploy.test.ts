@@ -113,6 +113,13 @@ describe("command lines", () => {
     expect([code, err]).toEqual([0, ""]);
   });
 
+  it.each(services.filter(({ name }) => name === "acl"))("$file: acl writes the list", async ({ file, command }) => {
+    const output = join(scratch, file.replace("/", "-"));
+    const args = command.map((arg, i) => (command[i - 1] === "--output" ? output : arg));
+    expect(await hedge(...args)).toMatchObject({ code: 0, err: "" });
+    expect(readdirSync(output).sort()).toEqual(["hedge.acl", "hedge.conf", "worker-group"]);
+  });
+
   it("of the probes", () => {
     expect(secret).toContain(`:${at(container, "ports.0.containerPort")}`);
     const probes = ["startupProbe", "livenessProbe", "readinessProbe"];
