@@ -17,6 +17,7 @@ const ROOM = 3;
 export class FirmwareDevice implements Member {
   #lab: Lab | undefined;
   #device: RemoteDevice | undefined;
+  #connecting: Promise<void> | undefined;
   #underWay = 0;
   #began = false;
   #closed = false;
@@ -26,7 +27,12 @@ export class FirmwareDevice implements Member {
     readonly place: number,
   ) {}
 
-  async connect(): Promise<void> {
+  connect(): Promise<void> {
+    this.#connecting = this.#connect();
+    return this.#connecting;
+  }
+
+  async #connect(): Promise<void> {
     const { access, fleet } = this.group.world;
     const { spec, bundle } = this.group.group;
     const name = spec.firmware?.device ?? (await this.#startBoard(spec.firmware!.board!));
@@ -60,6 +66,8 @@ export class FirmwareDevice implements Member {
 
   async close(): Promise<void> {
     this.#closed = true;
+    // Whoever waits for it hears what goes wrong.
+    await this.#connecting?.catch(() => undefined);
     await this.#device?.close();
     await this.#lab?.close();
   }

@@ -15,9 +15,8 @@ const AGAIN = 500;
 export class HostDevice implements Member {
   readonly #body: Body;
   #life: Life | undefined;
-  /** The life before, while it ends. */
-  #ending: Promise<void> = Promise.resolve();
-  #closed = false;
+  /** From one life to the next. */
+  #changing: Promise<void> = Promise.resolve();
 
   constructor(
     readonly group: RealGroup,
@@ -29,11 +28,11 @@ export class HostDevice implements Member {
     this.#body = { group, place, name, link, clock: clockOf(spec.clock, group.world.streams, place) };
   }
 
-  async connect(): Promise<void> {
-    const life = await Life.begin(this.#body);
-    // The run may have ended meanwhile.
-    if (this.#closed) await life.leave();
-    else this.#life = life;
+  connect(): Promise<void> {
+    this.#changing = Life.begin(this.#body).then((life) => {
+      this.#life = life;
+    });
+    return this.#changing;
   }
 
   begin(): void {
@@ -50,8 +49,8 @@ export class HostDevice implements Member {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#ending;
+    // Whoever waits for it hears what goes wrong.
+    await this.#changing.catch(() => undefined);
     await this.#life?.leave();
   }
 
@@ -63,10 +62,10 @@ export class HostDevice implements Member {
     clock.at(clock.now + pause, () => {
       this.#awaitReboot();
       if (this.#life === undefined) return;
-      this.#ending = this.#life.end();
+      this.#changing = this.#life.end();
       this.#life = undefined;
       const back = clock.now + reboots.take;
-      this.#ending.then(() => clock.at(back, () => this.#start()), this.group.world.fail);
+      this.#changing.then(() => clock.at(back, () => this.#start()), this.group.world.fail);
     });
   }
 
@@ -74,8 +73,7 @@ export class HostDevice implements Member {
     const { clock, compute, fail } = this.group.world;
     compute.reset(this.place);
     try {
-      this.#ending = this.connect();
-      await this.#ending;
+      await this.connect();
       this.group.rebooted();
     } catch (error) {
       if (!(error instanceof HedgeError) || error.kind !== "network") fail(error);

@@ -55,7 +55,7 @@ export async function runReal(
   };
   const members = fleet.groups.flatMap((_, i) => membersOf(new RealGroup(world, i)));
   try {
-    await Promise.race([failure, connectAll(members)]);
+    await Promise.race([failure, connectAll(members, options.signal)]);
     const stopped = await Promise.race([failure, passTime(world, members, options)]);
     return world.ledger.result((i) => (specs[i]!.firmware ? "firmware" : compute.kind), stopped);
   } finally {
@@ -70,13 +70,17 @@ function membersOf(group: RealGroup): Member[] {
   return Array.from({ length: spec.count }, (_, i) => new Kind(group, firstDevice + i));
 }
 
-/** A few at a time: a broker is not to be flooded by those who are only about to come. */
-async function connectAll(members: readonly Member[]): Promise<void> {
+/** A few at a time: a broker is not to be flooded by those who are only about to come. Once one fails, no others are tried. */
+async function connectAll(members: readonly Member[], signal: AbortSignal | undefined): Promise<void> {
   const gate = new Gate(CONNECTING);
+  let failed = false;
   const connecting = members.map(async (member) => {
     await gate.enter();
     try {
-      await member.connect();
+      if (!failed && !signal?.aborted) await member.connect();
+    } catch (error) {
+      failed = true;
+      throw error;
     } finally {
       gate.leave();
     }
