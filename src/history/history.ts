@@ -10,7 +10,7 @@ import { BATCH, Backlog, type Counts } from "./backlog.ts";
 import { Database, type DatabaseLimits } from "./database.ts";
 import { historyError, isAboutRows } from "./errors.ts";
 import { migrate } from "./migrate.ts";
-import type { HistoryRecord } from "./records.ts";
+import { deadRecord, type HistoryRecord } from "./records.ts";
 import { checkRetention, prune, type Retention, tidy } from "./retention.ts";
 import { writeBatch } from "./write.ts";
 
@@ -47,7 +47,6 @@ const CLOSE_TIMEOUT = 10_000;
 /** A folder's log grows until somebody says so: a server does that by itself. Some 20 MB of it. */
 const CHECKPOINT_RECORDS = 20_000;
 const DEFAULT_CAPACITY = 20_000;
-const HEAD_BYTES = 64;
 
 /**
  * Does not wait for the database: while it is away, it is tried again and again.
@@ -87,9 +86,7 @@ export class History {
   /** What a worker calls: takes note and returns. */
   readonly observer: Observer = {
     served: (sample) => this.record({ kind: "served", sample }),
-    // The letter's head is a part of the whole message, which must not be kept for it.
-    dead: (letter, at) =>
-      this.record({ kind: "dead", at, letter: { ...letter, head: letter.head.slice(0, HEAD_BYTES) } }),
+    dead: (letter, at) => this.record(deadRecord(letter, at)),
     model: (event) => this.record({ kind: "model", event }),
   };
 
@@ -122,7 +119,7 @@ export class History {
   /** Writes what waits, if the database is there and takes it soon; the rest is dropped. */
   async close(): Promise<void> {
     if (!this.#closing) {
-      if (this.#trouble === "") await Promise.race([this.flush(), pause(CLOSE_TIMEOUT)]);
+      if (this.#connected || this.#trouble === "") await Promise.race([this.flush(), pause(CLOSE_TIMEOUT)]);
       this.#stop.abort();
       this.#wake();
     }
@@ -165,11 +162,10 @@ export class History {
       database.onLost = () => this.#wake();
       const before = await migrate(database, this.#address.shown);
       this.#connected = true;
-      this.#tell(undefined);
       this.#log.info({ ...this.#place, schemaBefore: before }, "history open");
       return database;
     } catch (error) {
-      this.#tell(error);
+      this.#away(error);
       await database?.close();
       return undefined;
     }
@@ -179,6 +175,7 @@ export class History {
   async #write(database: Database): Promise<void> {
     let pruneAt = Date.now() + FIRST_PRUNE;
     try {
+      await this.#writeWaiting(database);
       while (!this.#closing && !database.lost) {
         await this.#sleep(
           Math.max(0, pruneAt - Date.now()),
@@ -191,9 +188,9 @@ export class History {
         if ("folder" in this.#address) await tidy(database);
         pruneAt = Date.now() + PRUNE_PERIOD;
       }
-      if (database.lost) this.#tell(database.lost);
+      if (database.lost) this.#away(database.lost);
     } catch (error) {
-      this.#tell(error);
+      this.#away(error);
     }
   }
 
@@ -217,10 +214,13 @@ export class History {
         continue;
       }
       this.#backlog.written();
+      this.#trouble = "";
       this.#log.debug({ ...this.#place, records: batch.records.length }, "written");
       await this.#checkpoint(database);
     }
-    if (this.#backlog.waiting === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.#backlog.waiting > 0) return;
+    this.#trouble = "";
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   async #checkpoint(database: Database): Promise<void> {
@@ -229,10 +229,10 @@ export class History {
     this.#checkpointAt = this.#backlog.counts.written + CHECKPOINT_RECORDS;
   }
 
-  /** Says what is wrong when that changes. */
-  #tell(error: unknown): void {
-    const trouble = error === undefined ? "" : words(historyError(error, this.#address.shown));
-    if (trouble !== "" && trouble !== this.#trouble) {
+  /** Says what is wrong, unless it was said before and nothing was written since. */
+  #away(error: unknown): void {
+    const trouble = words(historyError(error, this.#address.shown));
+    if (trouble !== this.#trouble) {
       this.#log.warn({ ...this.#place, waiting: this.#backlog.waiting, reason: trouble }, "history away");
     }
     this.#trouble = trouble;

@@ -12,7 +12,7 @@ import { FrameError, kindOf } from "../wire/fields.ts";
 import { decodeDeadLetter } from "../wire/frames.ts";
 import { answerTopic, DEAD_TOPIC, eventTopic, isName, statusTopic } from "../wire/topics.ts";
 import type { History } from "./history.ts";
-import type { HistoryRecord } from "./records.ts";
+import { deadRecord, type HistoryRecord } from "./records.ts";
 
 export interface RecorderOptions extends BrokerAccess {
   /** Its MQTT client id. */
@@ -73,7 +73,7 @@ export function recordOf(topic: string, message: Uint8Array, retained: boolean, 
   }
   // Only a status is kept on the broker; what somebody left there would be recorded again with each connection.
   if (retained) throw stray(topic);
-  if (topic === DEAD_TOPIC) return { kind: "dead", at, letter: checkedLetter(message) };
+  if (topic === DEAD_TOPIC) return deadRecord(checkedLetter(message), at);
   if (isName(name) && topic === answerTopic(name)) {
     return { kind: "answer", at, device: name, answer: decodeAnswer(message) };
   }

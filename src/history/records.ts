@@ -20,6 +20,13 @@ export type HistoryRecord =
       readonly changed: boolean;
     };
 
+const HEAD_BYTES = 64;
+
+/** The letter's head is a part of the whole message, which must not be kept for it: it is copied. */
+export function deadRecord(letter: DeadLetter, at: number): HistoryRecord {
+  return { kind: "dead", at, letter: { ...letter, head: Uint8Array.from(letter.head.subarray(0, HEAD_BYTES)) } };
+}
+
 type Cell = string | number | boolean | null;
 /** One row of a statement's JSON: its keys are the columns that the statement names. */
 export type JsonRow = Readonly<Record<string, Cell>>;

@@ -32,6 +32,9 @@ const LOGS = { samples: "last_offer", exits: "at", dead_letters: "at", events: "
 type Log = keyof typeof LOGS;
 const NAMES = { devices: "last_seen", models: "last_seen", workers: "last_seen", writers: "at" } as const;
 
+/** What grows. */
+const TABLES = [...Object.keys({ ...LOGS, ...NAMES }), "results"];
+
 /** Rows that went, by table. */
 export type Pruned = Record<string, number>;
 
@@ -75,7 +78,7 @@ export async function prune(
       if (before !== undefined) await remove(table, column, before);
     }
     // Otherwise the space would be used again, but not given back.
-    await query("vacuum full");
+    await query(`vacuum full ${TABLES.join(", ")}`);
   }
   return pruned;
 }
@@ -118,8 +121,7 @@ async function forgetPresence(query: Query): Promise<void> {
 }
 
 async function tableBytes(query: Query): Promise<number> {
-  const tables = Object.keys({ ...LOGS, ...NAMES, results: "" });
-  const sizes = tables.map((table) => `pg_total_relation_size('${table}')`).join(" + ");
+  const sizes = TABLES.map((table) => `pg_total_relation_size('${table}')`).join(" + ");
   const [row] = await query(`select ${sizes} as bytes`, []);
   return row?.bytes as number;
 }
