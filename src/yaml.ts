@@ -1,5 +1,5 @@
 /** Files that people write in YAML: read when they are of a modest size, and held to a schema. */
-import { parse, type YAMLError } from "yaml";
+import { type Document, isCollection, isNode, LineCounter, parseDocument, type YAMLError } from "yaml";
 import type { z } from "zod";
 import { HedgeError } from "./errors.ts";
 import { readCapped } from "./files.ts";
@@ -33,20 +33,26 @@ export function checkYaml<Schema extends z.ZodType>(
   kind: string,
 ): z.output<Schema> {
   const remedy = `\`hedge schema ${kind}\` prints what such a file may say.`;
-  const parsed = schema.safeParse(parseYaml(text, path));
+  const { document, lines, value } = parseYaml(text, path);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const { issues } = parsed.error;
-  const sentences = issues.slice(0, MOST_ISSUES).map(({ path: keys, message }) => {
-    return keys.length === 0 ? message : `${keyOf(keys)}: ${message}`;
+  const sentences = issues.slice(0, MOST_ISSUES).map((issue) => {
+    const { path: keys, message } = issue;
+    const at = issue.code === "unrecognized_keys" ? [...keys, issue.keys[0]!] : keys;
+    return `${keys.length === 0 ? "" : `${keyOf(keys)}: `}${message} (line ${lineOf(document, lines, at)})`;
   });
   if (issues.length > MOST_ISSUES) sentences.push(`and ${issues.length - MOST_ISSUES} more`);
   throw new HedgeError("input", `${path} is not right: ${sentences.join("; ")}.`, remedy);
 }
 
-function parseYaml(text: string, path: string): unknown {
+function parseYaml(text: string, path: string): { document: Document; lines: LineCounter; value: unknown } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
   try {
+    if (document.errors.length > 0) throw document.errors[0];
     // An empty file says nothing: whatever has a default has it.
-    return parse(text, { maxAliasCount: MAX_ALIASES }) ?? {};
+    return { document, lines, value: document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {} };
   } catch (cause) {
     const { message, linePos } = cause as Partial<YAMLError> & Error;
     const where = linePos ? ` (line ${linePos[0].line}, column ${linePos[0].col})` : "";
@@ -54,6 +60,18 @@ function parseYaml(text: string, path: string): unknown {
     const what = message.split(/ at line|\n/, 1)[0];
     throw new HedgeError("input", `${path} is not YAML: ${what}${where}.`, "Correct that line.", { cause });
   }
+}
+
+/** Of what the keys lead to, or of the last thing on the way that is there. */
+function lineOf(document: Document, lines: LineCounter, keys: readonly PropertyKey[]): number {
+  let node: unknown = document.contents;
+  for (const key of keys) {
+    const next = isCollection(node) ? node.get(key, true) : undefined;
+    if (!isNode(next)) break;
+    node = next;
+  }
+  const start = isNode(node) ? (node.range?.[0] ?? 0) : 0;
+  return lines.linePos(start).line;
 }
 
 /** groups[2].arrivals.every */
