@@ -38,7 +38,7 @@ export function register(program: Command): void {
     .command("fleet")
     .summary("simulate fleets of devices")
     .description(
-      "Runs many devices at once: each with the real module, its own samples, link, battery and clock. In virtual time everything is\n" +
+      "Runs many devices at once: each with the real module, its own samples, link, battery and clock. In virtual time everything is " +
         "simulated, and the same file gives the same result; in real time devices talk to a broker. docs/fleet.md describes the file.",
     );
   registerRun(fleet);
@@ -52,8 +52,8 @@ function registerRun(fleet: Command): void {
     .command("run")
     .summary("run a fleet")
     .description(
-      "Runs the fleet that a file describes and ends with a table: what became of the samples, how right and how late answers were,\n" +
-        "and what it cost in bytes and energy. With -o also as files: result.json, cost.json, and report.html with plots.\n" +
+      "Runs the fleet that a file describes and ends with a table: what became of the samples, how right and how late answers were, " +
+        "and what it cost in bytes and energy. With -o also as files: result.json, cost.json, and report.html with plots. " +
         "Ctrl-C ends the run early; what was measured until then is shown, and the exit code is 5.",
     );
   addTlsOptions(addChanges(run))
@@ -106,7 +106,7 @@ function registerCheck(fleet: Command): void {
       .command("check")
       .summary("check a fleet's file, and say what its run will take")
       .description(
-        "Reads the file and everything that it names, and estimates samples, inferences, seconds and memory of a run on this machine,\n" +
+        "Reads the file and everything that it names, and estimates samples, inferences, seconds and memory of a run on this machine, " +
           "by running a few samples.",
       ),
   )

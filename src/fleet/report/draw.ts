@@ -1,5 +1,7 @@
-/** Pictures of plots: SVG without scripts, whose colours are CSS variables, so that one picture serves light and dark pages. */
-import { type Legend, type Mark, parse, type Scale, type Spec, type Axis as VegaAxis, View } from "vega";
+/** Pictures of plots: SVG without scripts. */
+import { type Legend, type Mark, parse, type Scale, type Spec, View } from "vega";
+import { axis, axisLook, axisScale, extremes } from "./axes.ts";
+import { COLOUR_VARIABLES, COLOURS, DASHES, FONT, INK } from "./colours.ts";
 import type { Axis, BarPlot, LinePlot } from "./plot.ts";
 
 /** Of a picture, with everything around the plot; a page scales it to the place there is. */
@@ -10,22 +12,6 @@ const HEIGHT = 190;
 const BAND = 26;
 /** More categories than this are closer together. */
 const TALLEST = 640;
-
-/** Colours that differ also for people who see red and green alike; lines differ by their dashes, too. */
-const COLOURS = Array.from({ length: 8 }, (_, i) => `var(--series-${i + 1})`);
-const DASHES = [
-  [1, 0],
-  [6, 3],
-  [2, 2],
-  [8, 3, 2, 3],
-  [12, 4],
-  [4, 4],
-  [1, 3],
-  [10, 2, 2, 2, 2, 2],
-];
-const INK = "var(--ink)";
-const FAINT = "var(--faint)";
-const FONT = "system-ui, sans-serif";
 
 /** An SVG element, to stand in a page that defines the variables of `COLOUR_VARIABLES`. */
 export async function drawPlot(plot: LinePlot | BarPlot): Promise<string> {
@@ -44,17 +30,6 @@ export async function drawAlone(title: string, plot: LinePlot | BarPlot): Promis
   const style = `<style>${COLOUR_VARIABLES} :root { background: var(--paper) }</style>`;
   return `${svg.replace(/<svg[^>]*>/, (start) => `${start}<title>${escapeText(title)}</title>${style}`)}\n`;
 }
-
-/** CSS that gives the variables their values, by what the reader's system prefers; paper is always light. */
-export const COLOUR_VARIABLES = `
-:root { color-scheme: light dark; --paper: #fff; --ink: #1b1f24; --faint: #d5d9de; --quiet: #57606a; --card: #f6f7f9;
-  --series-1: #0067a8; --series-2: #c8500a; --series-3: #00815c; --series-4: #a8508a;
-  --series-5: #7a6400; --series-6: #4f8fc0; --series-7: #8a3b12; --series-8: #5c5c5c }
-@media screen and (prefers-color-scheme: dark) {
-  :root { --paper: #14171b; --ink: #e8eaed; --faint: #3a4048; --quiet: #a2abb5; --card: #1d2127;
-    --series-1: #5ab4f0; --series-2: #ff9a52; --series-3: #3ccf9e; --series-4: #e39bc8;
-    --series-5: #e0cb5c; --series-6: #9fd0f5; --series-7: #e3a07f; --series-8: #b4b4b4 }
-}`;
 
 export const escapeText = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`);
@@ -171,7 +146,7 @@ function barSpec({ categories, y, series, stacked }: BarPlot): Spec {
         orient: "left",
         scale: "y",
         ticks: false,
-        labelLimit: 170,
+        labelLimit: 210,
         encode: { labels: { update: { text: { scale: "names", field: "value" } } } },
       },
     ],
@@ -231,49 +206,4 @@ function seriesScales(names: readonly string[]): Scale[] {
     { name: "colour", type: "ordinal", domain, range: COLOURS },
     { name: "dash", type: "ordinal", domain, range: DASHES },
   ];
-}
-
-type Domain = readonly [number, number] | { readonly data: string; readonly field: string };
-
-function axisScale(name: string, { scale, domain }: Axis, range: "width" | "height", of: Domain): Scale {
-  const ends = Array.isArray(of) ? ([...of] as [number, number]) : (of as { data: string; field: string });
-  const nice = domain === undefined && name === "y";
-  if (scale === "log") return { name, type: "log", domain: ends, range, nice, clamp: true };
-  return { name, type: "linear", domain: ends, range, nice: nice || range === "width", zero: domain === undefined };
-}
-
-const extremes = (values: readonly number[]): [number, number] =>
-  values.length === 0 ? [0, 1] : [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
-
-const axisLook = {
-  labelColor: INK,
-  titleColor: INK,
-  domainColor: FAINT,
-  tickColor: FAINT,
-  gridColor: FAINT,
-  labelFont: FONT,
-  titleFont: FONT,
-  labelFontSize: 12,
-  titleFontSize: 12,
-  titleFontWeight: "normal",
-  aria: false,
-} as const;
-
-/** How an axis writes its numbers; thousands and more in short. */
-const NUMBER = {
-  shares: "format(datum.value, '.0%')",
-  numbers: "format(datum.value, abs(datum.value) < 1000 ? '~r' : '~s')",
-};
-
-function axis(name: "x" | "y", { title, of, scale }: Axis): VegaAxis {
-  return {
-    ...axisLook,
-    orient: name === "x" ? "bottom" : "left",
-    scale: name,
-    title,
-    encode: { labels: { update: { text: { signal: NUMBER[of] } } } },
-    grid: true,
-    tickCount: scale === "log" ? 4 : 5,
-    labelOverlap: true,
-  };
 }

@@ -1,5 +1,5 @@
 /** How a report looks: on a phone one column, on a desktop as many as fit, on paper light and without the tables behind plots. */
-import { COLOUR_VARIABLES } from "./draw.ts";
+import { COLOUR_VARIABLES } from "./colours.ts";
 
 export const STYLE = `${COLOUR_VARIABLES}
 * { box-sizing: border-box }
