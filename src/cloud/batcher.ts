@@ -118,7 +118,6 @@ export class Batcher {
   attempt(model: CloudModel, payloads: readonly Uint8Array[]): Promise<Float32Array[]> {
     return new Promise((resolve, reject) => {
       const done = (rows: Float32Array[] | undefined) => resolve(rows ?? []);
-      if (this.#closed) return reject(STOPPED);
       this.#risks.add({ model, payloads, size: payloads.length, starts: 1, resolve: done, reject });
       this.#dispatch();
     });
@@ -142,10 +141,8 @@ export class Batcher {
     for (const queue of this.#queues) {
       for (const sample of queue.takeExpired(Infinity)) sample.reject(STOPPED);
     }
-    this.#risks.clear(STOPPED);
+    this.#risks.close(STOPPED);
     await this.#pool.close();
-    // What the processes were at.
-    this.#risks.clear(STOPPED);
   }
 
   #dispatch(): void {

@@ -34,6 +34,7 @@ export class RiskLane {
   /** By device, when it is trusted again, by `performance.now`. */
   readonly #suspects = new Recent<number>(SUSPECTS);
   #running = false;
+  #closed: Error | undefined;
 
   /** `onIdle`: it has none in a process. */
   constructor(
@@ -56,6 +57,10 @@ export class RiskLane {
   }
 
   add(risk: Risk): void {
+    if (this.#closed !== undefined) {
+      risk.reject(this.#closed);
+      return;
+    }
     const suspect = risk.sample !== undefined && this.suspects(risk.sample.device);
     // Those that are here for their mates' sake first.
     const at = suspect
@@ -80,8 +85,9 @@ export class RiskLane {
     }
   }
 
-  /** Rejects what waits. */
-  clear(error: Error): void {
+  /** Rejects what waits, and what comes. */
+  close(error: Error): void {
+    this.#closed = error;
     for (const risk of this.#waiting.splice(0)) risk.reject(error);
   }
 
