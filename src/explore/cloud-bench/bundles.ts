@@ -25,8 +25,8 @@ export interface LoadBundles {
   readonly heavy: LoadBundle;
 }
 
-/** ResNet-56 for 32x32 images, 18 of its layers on the edge. */
-const HEAVY = hybridResNet(56, 9, 2);
+/** ResNet-110 for 32x32 images, 36 of its layers on the edge. */
+const HEAVY = hybridResNet(110, 18, 2);
 const IMAGES = 200;
 
 /**
@@ -36,7 +36,7 @@ const IMAGES = 200;
  */
 export async function loadBundles(file: string, images: string, parent: string): Promise<LoadBundles> {
   const { bundle } = await compileModel(await readModelBytes(file), file);
-  const heavy = await compileModel(encodeModel(hybridModel(HEAVY, { name: "resnet56-18e" })), "resnet56-18e.onnx");
+  const heavy = await compileModel(encodeModel(hybridModel(HEAVY, { name: "resnet110-36e" })), "resnet110-36e.onnx");
   const { bundle: killing, poison } = await poisoned(bundle);
   // Of one shape for all of them.
   const { images: inputs } = await loadSamples(images, bundle.manifest, IMAGES);
