@@ -42,9 +42,7 @@ describe.each(["a folder", "a PostgreSQL server"] as const)("a history in %s", (
     });
 
     if (kind === "a folder") {
-    it(
-      "of the oldest fifth where its tables are too large, and they become smaller",
-      async () => {
+      it("of the oldest fifth where its tables are too large, and they become smaller", async () => {
         const url = await places.next();
         await tell(url, ({ observer }) => {
           for (let i = 0; i < 5000; i++) observer.served?.(served(i));
@@ -61,8 +59,8 @@ describe.each(["a folder", "a PostgreSQL server"] as const)("a history in %s", (
         const [after] = await rowsAt(url, size);
         expect(after).toMatchObject({ oldest: 1000, rows: 4000 });
         expect(after?.bytes).toBeLessThan(bytes * 0.9);
-      },
-    );
+      });
+    }
   });
 
   describe("is brought up to date", () => {
@@ -84,7 +82,6 @@ describe.each(["a folder", "a PostgreSQL server"] as const)("a history in %s", (
         { label: 7, offers: 2, repeats: 1, differs: true },
       ]);
     });
-    }
 
     it("as a whole or not at all", async () => {
       const url = await places.next();
