@@ -129,4 +129,7 @@ it("gives rights to nobody whom it cannot know", async () => {
     message: "Rights are given, but nobody has a name.",
   });
   await expect(startBroker({ tls: { ca: ca.certificate } })).rejects.toMatchObject({ kind: "usage" });
+  const { certificate: cert, key } = await signedBy(ca, folder, "another", []);
+  const all = startBroker({ tls: { ca: ca.certificate, cert, key }, names: { ...names, operator: ["+"] } });
+  await expect(all).rejects.toMatchObject({ kind: "usage", message: '"+" cannot name a client.' });
 });

@@ -5,7 +5,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { Aedes, type AedesOptions, type PublishPacket } from "aedes";
-import type { RoleNames } from "../acl/rights.ts";
+import { checkRoles, type RoleNames } from "../acl/rights.ts";
 import { HedgeError } from "../errors.ts";
 import { readTls, type TlsFiles, type TlsMaterial } from "../wire/broker-access.ts";
 import { MAX_PACKET_BYTES } from "../wire/connection.ts";
@@ -72,6 +72,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
       "Give the authority of their certificates: --tls-ca.",
     );
   }
+  if (names !== undefined) checkRoles(names);
   const store = data === undefined ? undefined : await BrokerStore.open(data);
   const aedes = await Aedes.createBroker({
     ...aedesOptions(tls?.ca === undefined ? undefined : (names ?? NOBODY)),
