@@ -97,6 +97,13 @@ groups:
     expect(() => read(text)).toThrow(flaw);
   });
 
+  it("has no more groups and intervals than a report holds", () => {
+    const groups = Array.from({ length: 101 }, (_, i) => `{ name: g${i}, bundle: out, data: x }`);
+    expect(() => read(`intervals: 1000\ngroups: [${groups}]`)).toThrow(
+      "intervals: every group has a row for each: 101000",
+    );
+  });
+
   it("has a JSON Schema for editors", () => {
     const schema = JSON.stringify(z.toJSONSchema(fleetSchema, { io: "input" }));
     for (const word of ["Mean length of a burst", "radioWake", "kbit"]) expect(schema).toContain(word);

@@ -7,6 +7,8 @@ import { groupSchema } from "./spec-group.ts";
 import { path, text } from "./spec-parts.ts";
 
 export const MAX_DEVICES = 1_000_000;
+/** Of groups and intervals: each is counted by itself. */
+const MOST_ROWS = 100_000;
 
 export const fleetSchema = z
   .strictObject({
@@ -55,6 +57,9 @@ export const fleetSchema = z
           "firmware runs in real time only: write `time: real` and a broker, or leave it out",
         );
     }
+    const rows = fleet.groups.length * fleet.intervals;
+    if (rows > MOST_ROWS)
+      flaw(["intervals"], `every group has a row for each: ${rows} are more than the ${MOST_ROWS} that a report holds`);
     const devices = deviceCount(fleet);
     if (devices > MAX_DEVICES)
       flaw(["groups"], `${devices} devices are more than the ${MAX_DEVICES} that a fleet may have`);
