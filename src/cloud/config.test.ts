@@ -140,8 +140,7 @@ describe("hedge worker --check", () => {
   it.each([
     [["--max-delay", "soon"], "batching.delay: it is no duration"],
     [["--http", "9464"], "http: it is no address such as 127.0.0.1:9464"],
-    [["--broker", "tcp://x"], "broker.url: it is no address"],
-    [["--name", "a/b"], "name: it is not 1 to 23 letters"],
+    [["--drain", "10"], "drain: it is no duration"],
   ])("takes %s for a wrong option, not for a wrong file", async (options, sentence) => {
     const { code, err } = await hedge("worker", "--check", "--config", await fileOf(WHOLE), ...options);
     expect(code).toBe(EXIT_CODES.usage);

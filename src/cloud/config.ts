@@ -3,8 +3,8 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { HedgeError } from "../errors.ts";
 import { bytes, duration } from "../units.ts";
-import { shownBroker } from "../wire/broker-access.ts";
-import { DEFAULT_GROUP, isName } from "../wire/topics.ts";
+import { checkBroker, shownBroker } from "../wire/broker-access.ts";
+import { checkName, DEFAULT_GROUP, isName } from "../wire/topics.ts";
 import type { WorkerMode } from "./connect.ts";
 import { DEFAULT_LIMITS, MAX_BATCH } from "./models.ts";
 import { DEFAULT_QUOTA } from "./quota.ts";
@@ -144,6 +144,9 @@ export type WorkerSaid = z.input<typeof workerConfigSchema>;
  * @throws HedgeError (usage) that names the keys which are wrong
  */
 export function withOptions(config: WorkerConfig | undefined, said: WorkerSaid): WorkerConfig {
+  // In the words of every command.
+  if (said.broker?.url !== undefined) checkBroker({ broker: said.broker.url });
+  if (said.name !== undefined) checkName("worker", said.name);
   const parsed = workerConfigSchema.safeParse(said);
   if (!parsed.success) {
     const sentences = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
