@@ -46,6 +46,8 @@ export const MEMBER_LIMITS: MemberLimits = { runTime: 30_000, memory: 4 * 2 ** 3
 /** Digests remembered as found nowhere, or damaged; and for how many milliseconds. */
 const MISSES = 10_000;
 const MISS_TIME = 30_000;
+/** The same where the store could not be asked. */
+const AWAY_TIME = 5_000;
 /** Bundles that are fetched at a time, and digests that may wait for it. */
 const LOADS = 2;
 const WAITING_LOADS = 100;
@@ -192,7 +194,8 @@ export class Models {
     } catch (error) {
       if (error instanceof Busy) throw error;
       const sentence = error instanceof HedgeError ? error.message : `The model ${short} cannot be loaded: ${error}.`;
-      this.#misses.set(digest, { until: performance.now() + MISS_TIME, sentence });
+      const away = error instanceof HedgeError && error.kind === "network";
+      this.#misses.set(digest, { until: performance.now() + (away ? AWAY_TIME : MISS_TIME), sentence });
       // Devices may make digests up; that a bundle does not load is news.
       if (!(error instanceof Unavailable)) this.#tell({ digest, name }, "failed", performance.now() - began, sentence);
       throw new Unavailable(sentence);
