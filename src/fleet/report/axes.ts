@@ -35,15 +35,21 @@ const NUMBER = {
   numbers: "format(datum.value, abs(datum.value) < 1000 ? '~r' : '~s')",
 };
 
+/** A logarithmic axis has more lines than names: powers of ten are enough. */
+const atPowersOfTen = (text: string) =>
+  `abs(log(datum.value) / LN10 - round(log(datum.value) / LN10)) < 1e-9 ? ${text} : ''`;
+
 export function axis(name: "x" | "y", { title, of, scale }: Axis): VegaAxis {
   return {
     ...axisLook,
     orient: name === "x" ? "bottom" : "left",
     scale: name,
     title,
-    encode: { labels: { update: { text: { signal: NUMBER[of] } } } },
+    encode: {
+      labels: { update: { text: { signal: scale === "log" ? atPowersOfTen(`(${NUMBER[of]})`) : NUMBER[of] } } },
+    },
     grid: true,
     tickCount: scale === "log" ? 4 : 5,
-    labelOverlap: true,
+    labelOverlap: scale === "linear",
   };
 }
