@@ -71,6 +71,10 @@ describe("a fleet's file, loaded", () => {
       { data: { set: "left.bin", shard: "by-class" as const, classes: 2 } },
       "Devices of the group g0 are to see 2 classes each, but their samples are of 1",
     ],
+    [
+      { data: { shard: "by-class" as const, classes: 2, drift: { from: "1m", set: "left.bin" } } },
+      "Devices of the group g0 are to see 2 classes each, but their samples are of 1",
+    ],
   ])("%j is refused: %s", async (group, flaw) => {
     await expect(smallFleet(folder, [group])).rejects.toThrow(flaw);
   });

@@ -58,8 +58,9 @@ export async function loadFleet(spec: FleetSpec, folder: string): Promise<Loaded
     const set = (path: string) => sampleSet(bundle, resolve(folder, path));
     // The schema sees to it that there is one or the other.
     const samples = await set((group.data.set ?? spec.data)!);
-    checkShards(group, samples);
     const drift = group.data.drift?.set;
+    const driftSamples = drift === undefined ? undefined : await set(drift);
+    for (const each of [samples, driftSamples]) if (each !== undefined) checkShards(group, each);
     const { manifest } = bundle;
     groups.push({
       spec: group,
@@ -69,7 +70,7 @@ export async function loadFleet(spec: FleetSpec, folder: string): Promise<Loaded
       threshold: group.threshold ?? manifest.exit.threshold,
       inferenceTime: await timeOf(group, bundle),
       samples,
-      driftSamples: drift === undefined ? undefined : await set(drift),
+      driftSamples,
     });
     firstDevice += group.count;
   }
