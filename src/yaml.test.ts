@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { checkYaml } from "./yaml.ts";
 
+const rate = z.union([z.string(), z.strictObject({ up: z.number(), down: z.number() })]);
 const schema = z.strictObject({
   name: z.string().optional(),
+  rate: z.union([z.number(), z.strictObject({ mean: rate })]).optional(),
   groups: z
     .array(z.strictObject({ count: z.int().positive(), link: z.strictObject({ loss: z.number() }).optional() }))
     .default([]),
@@ -23,6 +25,9 @@ describe("a file in YAML", () => {
     ["groups:\n  - count: 1\n  - count: 1\n    colour: red\n", "groups[1]: ", "(line 4)"],
     ["name: a\ngroups:\n  - link: { loss: 1 }\n", "groups[0].count: ", "(line 3)"],
     ["- 1\n", "", "(line 1)"],
+    ["name: a\nrate: fast\n", "rate: Invalid input", "(line 2)"],
+    ["rate:\n  mean: a\n  most: b\n", 'rate: Unrecognized key: "most"', "(line 3)"],
+    ["rate:\n  mean:\n    up: 1\n    down: b\n", "rate.mean.down: Invalid input: expected number", "(line 4)"],
   ])("names what is wrong, and the line: %j", (text, key, line) => {
     expect(() => read(text)).toThrow(`file.yaml is not right: ${key}`);
     expect(() => read(text)).toThrow(`${line}.`);

@@ -36,7 +36,7 @@ export function checkYaml<Schema extends z.ZodType>(
   const { document, lines, value } = parseYaml(text, path);
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { issues } = parsed.error;
+  const issues = parsed.error.issues.flatMap((issue) => mistakesIn(issue));
   const sentences = issues.slice(0, MOST_ISSUES).map((issue) => {
     const { path: keys, message } = issue;
     const at = issue.code === "unrecognized_keys" ? [...keys, issue.keys[0]!] : keys;
@@ -60,6 +60,17 @@ function parseYaml(text: string, path: string): { document: Document; lines: Lin
     const what = message.split(/ at line|\n/, 1)[0];
     throw new HedgeError("input", `${path} is not YAML: ${what}${where}.`, "Correct that line.", { cause });
   }
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Where a thing may be one of several kinds, and is of one of them but for something in it: what that is. */
+function mistakesIn(issue: Issue): Issue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const within = ({ path, code }: Issue) => path.length > 0 || code === "unrecognized_keys";
+  const [meant, ...others] = issue.errors.filter((kind) => kind.every(within));
+  if (meant === undefined || others.length > 0) return [issue];
+  return meant.flatMap((each) => mistakesIn({ ...each, path: [...issue.path, ...each.path] }));
 }
 
 /** Of what the keys lead to, or of the last thing on the way that is there. */
