@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { cloudModel, POISON } from "../../test/support/cloud-parts.ts";
 import { Member, MemberDied } from "./member.ts";
 
 const LIMITS = { runTime: 600_000, memory: 2 ** 32 };
+const BELL = new Int32Array(new SharedArrayBuffer(4));
 
 /** A parent that has its member run an endless loop, and says the member's pid when that is under way. */
 const PARENT = `
@@ -60,4 +61,16 @@ it("says what a model gives that is no row of numbers for each sample", async ()
   await expect(member.run(wrong, [POISON], 4)).rejects.toThrow(/nothing/);
   await expect(member.run(cloudModel("four"), [POISON], 1)).rejects.toThrow(/dimension/i);
   await member.kill();
+});
+
+it("outlives a process that is gone before anybody was told", async () => {
+  const member = new Member(LIMITS);
+  await member.ready();
+  const models = [cloudModel("good"), cloudModel("good")];
+  for (const model of models) await member.load(model);
+  process.kill(member.pid as number, "SIGKILL");
+  // Nothing that happens is heard while this thread waits: the channel breaks under the messages that follow.
+  while (!readFileSync(`/proc/${member.pid}/stat`, "utf8").includes(") Z ")) Atomics.wait(BELL, 0, 0, 5);
+  for (const model of models) member.drop(model);
+  await member.ended;
 });

@@ -70,8 +70,8 @@ export class Member {
         resolve();
       };
       this.#child.once("exit", (code, signal) => end([signal ?? `code ${code}`, this.#words.trim()].join(" ").trim()));
-      // A process that does not come up, and a channel that breaks.
-      this.#child.once("error", (error) => {
+      // A process that does not come up, and a channel that breaks, perhaps under several messages.
+      this.#child.on("error", (error) => {
         this.#child.kill("SIGKILL");
         if (this.#child.pid === undefined) end(error.message);
       });
