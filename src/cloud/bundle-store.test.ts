@@ -111,6 +111,7 @@ describe("a folder of bundles", () => {
     for (const digits of [bundle.digest.slice(0, 7), "5e5e5e5e", "..", ""]) {
       expect((await refusal(store.find(digits))).kind).toBe("usage");
     }
+    expect((await refusal(store.find(bundle.digest.slice(0, 7)))).message).toContain("too short");
   });
 
   it("that is not there is said to be missing", async () => {
@@ -210,5 +211,12 @@ describe("a bundle store over HTTP that is not what it should be", () => {
 
   it.each(["ftp://127.0.0.1/", "http://", "http://127.0.0.1/?a=b", "file:///etc"])("%s is no address", (where) => {
     expect(() => openBundleStore(where)).toThrow(HedgeError);
+  });
+
+  it("has no password in its address, which is shown in logs and dead letters", () => {
+    const where = "http://ada:enigma@127.0.0.1/";
+    expect(() => openBundleStore(where)).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining("enigma") }),
+    );
   });
 });

@@ -17,11 +17,19 @@ const REMEDY = "Check the address and that the store is up; `hedge bundles serve
 /** The store has no such file. */
 class Absent extends HedgeError {}
 
-/** Throws a HedgeError (usage) for an address that is none of http or https, or has a query. */
+/**
+ * Throws a HedgeError (usage) for an address that is none of http or https, or has a query, a user or a password: the address is shown in logs
+ * and dead letters.
+ */
 export function openHttpStore(where: string): BundleStore {
-  const base = URL.parse(where.endsWith("/") ? where : `${where}/`);
-  if (base === null || !["http:", "https:"].includes(base.protocol) || base.search !== "" || base.hash !== "") {
-    throw new HedgeError("usage", `${where} is not the address of a bundle store.`, "Give http://host:port/path.");
+  const text = where.endsWith("/") ? where : `${where}/`;
+  const base = URL.canParse(text) ? new URL(text) : undefined;
+  if (base === undefined || !["http:", "https:"].includes(base.protocol) || hasMore(base)) {
+    throw new HedgeError(
+      "usage",
+      "The address of the bundle store is none, or holds more than host, port and path.",
+      "Give http://host:port/path, without user, password and query.",
+    );
   }
   return {
     where,
@@ -50,6 +58,8 @@ export function openHttpStore(where: string): BundleStore {
     },
   };
 }
+
+const hasMore = ({ username, password, search, hash }: URL): boolean => username + password + search + hash !== "";
 
 /** At most `limit` bytes. Throws HedgeErrors: network, input for more bytes. */
 async function fetchCapped(url: URL, limit: number): Promise<Uint8Array> {
