@@ -44,7 +44,7 @@ export function checkBroker({ broker, tls }: BrokerAccess): void {
 
 /** The address without its password: for sentences and logs. */
 export function shownBroker(broker: string): string {
-  return broker.replace(/^((?:[^:/]*:\/\/)?[^:@/]*):.*@/, "$1@");
+  return broker.replace(/^((?:[^:/]*:\/\/|(?![^:/]*:\/\/))[^:]*):.*@/, "$1@");
 }
 
 /** What Node's TLS takes. */

@@ -108,6 +108,11 @@ it("a password is in no sentence", async () => {
   }
   expect(shownBroker("mqtts://ada:p@ss:word@host:8883")).toBe("mqtts://ada@host:8883");
   expect(shownBroker("mqtt://host:1883")).toBe("mqtt://host:1883");
+  // Users may be named by their mail.
+  expect(shownBroker("mqtt://ada@home.example:word@host:8883")).toBe("mqtt://ada@home.example@host:8883");
+  expect(shownBroker("mqtt://home/ada:word@host")).toBe("mqtt://home/ada@host");
+  expect(shownBroker("mqtt://ada://word@host")).toBe("mqtt://ada@host");
+  expect(shownBroker("mqtt://ada@host:1883")).toBe("mqtt://ada@host:1883");
 });
 
 describe("the version of MQTT", () => {

@@ -119,6 +119,8 @@ function sendAtOnce(client: MqttClient): void {
 /** mqtt.js gives the code of a CONNACK as a number, that of a socket's error as a text, and none for a connection that was dropped. */
 interface ConnectionError extends Error {
   readonly code?: string | number;
+  /** What OpenSSL says, without where in its source. */
+  readonly reason?: string;
 }
 
 /** CONNACKs of brokers that do not speak the version: MQTT 3.1.1's and MQTT 5's. */
@@ -141,7 +143,7 @@ const CUT_OFF: readonly unknown[] = ["ECONNRESET", "EPIPE"];
 
 function refusal({ broker, tls }: BrokerAccess, cause: ConnectionError): HedgeError {
   const shown = shownBroker(broker);
-  const why = cause.message || cause.code;
+  const why = cause.reason || cause.message || cause.code;
   const network = (sentence: string, remedy: string) => new HedgeError("network", sentence, remedy, { cause });
   if (typeof cause.code === "number") {
     const remedy = UNKNOWN_VERSION.includes(cause.code)
