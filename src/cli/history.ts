@@ -130,7 +130,7 @@ function registerRecord(history: Command): void {
       const name = options.name ?? (await certificateName(access.tls)) ?? `recorder-${randomBytes(3).toString("hex")}`;
       checkName("recorder", name);
       const log = createLog(options.logLevel ?? (globals.quiet ? "warn" : "info"), name);
-      const age = await quantity("duration", "--keep", options.keep);
+      const age = await quantity("someDuration", "--keep", options.keep);
       const history = openHistory({ url: options.to, retention: { age }, log });
       try {
         const recorder = await startRecorder({ ...access, name, history, deadLetters: options.dead, log });
@@ -226,7 +226,7 @@ function registerPrune(history: Command): void {
     });
 }
 
-async function quantity(kind: "duration" | "bytes", option: string, text: string): Promise<number> {
+async function quantity(kind: "duration" | "someDuration" | "bytes", option: string, text: string): Promise<number> {
   const units = await import("../units.ts");
   const parsed = units[kind].safeParse(text);
   if (parsed.success) return parsed.data;

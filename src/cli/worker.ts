@@ -156,5 +156,18 @@ async function configure(
     const remedy = "Name the folder of a bundle, or where bundles are found (--store, or in the file of --config).";
     throw new HedgeError("usage", "The worker has no bundle to serve.", remedy);
   }
+  await checkAddresses(config);
   return config;
+}
+
+/** What a file's schema leaves to those who use an address. @throws HedgeError (usage) */
+async function checkAddresses({ broker: { url, ...tls }, store, history }: WorkerConfig): Promise<void> {
+  const [{ checkBroker }, { openBundleStore }, { checkRetention }] = await Promise.all([
+    import("../wire/broker-access.ts"),
+    import("../cloud/open-store.ts"),
+    import("../history/retention.ts"),
+  ]);
+  checkBroker({ broker: url, tls });
+  if (store !== undefined) openBundleStore(store);
+  if (history !== undefined) checkRetention(history.url, history.retention);
 }

@@ -79,6 +79,7 @@ describe("worker.yaml", () => {
     ["a batch of nothing", "batching: { max: 0 }", "batching.max: Too small"],
     ["a rate below 0", "quota: { rate: -1 }", "quota.rate: Too small"],
     ["half a process", "processes: 0.5", "processes: Invalid input"],
+    ["a history of nothing", "history: { url: h, retention: { age: 0 } }", "history.retention.age: it has to be more"],
     ["a port without an address", "http: 9464", "http: Invalid input"],
     ["a port that is none", "http: localhost:94640", "http: its port is above 65535"],
     ["a history nowhere", "history: { retention: { age: 1d } }", "history.url: Invalid input"],
@@ -145,6 +146,33 @@ describe("hedge worker --check", () => {
     const { code, err } = await hedge("worker", "--check", "--config", await fileOf(WHOLE), ...options);
     expect(code).toBe(EXIT_CODES.usage);
     expect(err).toContain(`The options are not right: ${sentence}`);
+  });
+
+  it.each([
+    "broker: { url: mqtt://ada:enigma@host:99999 }",
+    "broker: { url: mqtt://ada:enigma@host, ca: ca.pem }",
+    'history: { url: "mysql://ada:enigma@host/db" }',
+    'history: { url: "postgres://ada:enigma@host/db", retention: { bytes: 1GB } }',
+    "store: ftp://ada:enigma@host/",
+  ])("refuses %s, and repeats no password", async (line) => {
+    const { code, out, err } = await hedge("worker", "out/", "--check", "--config", await fileOf(line));
+    expect(code).toBe(EXIT_CODES.usage);
+    expect(out + err).not.toContain("enigma");
+  });
+
+  it("shows no password that is a parameter of an address, and sizes with their unit", async () => {
+    const history = 'history: { url: "postgres://ada@host/db?password=enigma" }';
+    const { code, out } = await hedge("worker", "out/", "--check", "--config", await fileOf(history));
+    expect(code).toBe(0);
+    expect(out).not.toContain("enigma");
+    const folder = await hedge(
+      "worker",
+      "out/",
+      "--check",
+      "--config",
+      await fileOf("history: { url: h, retention: { bytes: 1GB } }"),
+    );
+    expect(await readWorkerConfig(await fileOf(folder.out))).toMatchObject({ history: { retention: { bytes: 1e9 } } });
   });
 
   it("needs a bundle or a store from one of them", async () => {

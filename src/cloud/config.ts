@@ -2,7 +2,8 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { HedgeError } from "../errors.ts";
-import { bytes, duration } from "../units.ts";
+import { parseAddress } from "../history/address.ts";
+import { bytes, duration, someDuration } from "../units.ts";
 import { checkBroker, shownBroker } from "../wire/broker-access.ts";
 import { checkName, DEFAULT_GROUP, isName } from "../wire/topics.ts";
 import type { WorkerMode } from "./connect.ts";
@@ -104,7 +105,7 @@ export const workerConfigSchema = z.strictObject({
       url: z.string().min(1).describe("postgres://..., or a folder for a database in this process"),
       retention: z
         .strictObject({
-          age: duration.prefault("30d").describe("older rows go"),
+          age: someDuration.prefault("30d").describe("older rows go"),
           rows: z.int().min(1).max(1e9).optional().describe("most rows of each table"),
           bytes: bytes.optional().describe("most bytes of a folder's tables"),
         })
@@ -174,15 +175,16 @@ const isRecord = (value: unknown): value is object =>
 export function shownConfig(config: WorkerConfig): object {
   const { broker, group, models, batching, history, drain } = config;
   const ms = (value: number) => `${value}ms`;
+  const size = (value: number | undefined) => value && `${value}B`;
   return {
     ...config,
     broker: { ...broker, url: shownBroker(broker.url) },
     group: group === DEFAULT_GROUP ? group : "***",
-    models: { ...models, bytes: `${models.bytes}B` },
+    models: { ...models, bytes: size(models.bytes) },
     batching: { ...batching, delay: ms(batching.delay) },
     history: history && {
-      url: shownBroker(history.url),
-      retention: { ...history.retention, age: ms(history.retention.age) },
+      url: parseAddress(history.url).shown,
+      retention: { ...history.retention, age: ms(history.retention.age), bytes: size(history.retention.bytes) },
     },
     drain: ms(drain),
   };

@@ -12,9 +12,10 @@ export interface Retention {
   readonly bytes?: number;
 }
 
-/** @throws HedgeError (usage) for a size that cannot be kept there */
+/** @throws HedgeError (usage) for an address that is none, and for a size that cannot be kept there */
 export function checkRetention(text: string, { bytes }: Retention): void {
-  if (bytes === undefined || "folder" in parseAddress(text)) return;
+  const address = parseAddress(text);
+  if (bytes === undefined || "folder" in address) return;
   throw new HedgeError(
     "usage",
     "Only a folder's history is kept below a size.",
