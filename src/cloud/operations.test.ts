@@ -229,7 +229,11 @@ describe("hedge worker status", () => {
     const gone = await hedge("worker", "status", url);
     expect(gone.code).toBe(EXIT_CODES.network);
     expect(gone.err).toContain(`No worker tells its status at ${url}: ECONNREFUSED.`);
-    expect((await hedge("worker", "status", "worker-1")).code).toBe(EXIT_CODES.usage);
+    for (const wrong of ["worker-1", "http://ada:enigma@127.0.0.1:9464", "ftp://ada:enigma@127.0.0.1"]) {
+      const { code, out, err } = await hedge("worker", "status", wrong);
+      expect(code).toBe(EXIT_CODES.usage);
+      expect(out + err).not.toContain("enigma");
+    }
   });
 
   it("does not take others for a worker", async () => {

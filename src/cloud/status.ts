@@ -76,12 +76,14 @@ const MAX_STATUS_BYTES = 1 << 20;
  */
 export async function fetchStatus(url: string): Promise<WorkerStatus> {
   const address = URL.canParse(url) ? new URL("/status", url) : undefined;
+  const remedy = "Give an address such as http://127.0.0.1:9464.";
   if (address?.protocol !== "http:" && address?.protocol !== "https:") {
-    throw new HedgeError(
-      "usage",
-      `${JSON.stringify(url)} is not the address of a worker.`,
-      "Give an address such as http://127.0.0.1:9464.",
-    );
+    // A password may stand in front of the last @.
+    const shown = JSON.stringify(url.replace(/^.*@/, ""));
+    throw new HedgeError("usage", `${shown} is not the address of a worker.`, remedy);
+  }
+  if (address.username + address.password !== "") {
+    throw new HedgeError("usage", `The worker at ${address.host} asks for no user and no password.`, remedy);
   }
   try {
     const response = await fetch(address, { signal: AbortSignal.timeout(PATIENCE), redirect: "error" });
