@@ -22,7 +22,7 @@ export function logEvents(log: Logger): Observer {
     model: ({ what, digest, name, ms, sentence }) => {
       const level = what === "failed" ? "warn" : "info";
       log[level](
-        { model: digest.slice(0, 12), name, ms: Math.round(ms), sentence: sentence || undefined },
+        { model: digest.slice(0, 12), modelName: name, ms: Math.round(ms), sentence: sentence || undefined },
         `model ${what}`,
       );
     },
