@@ -58,12 +58,15 @@ export class FolderStore implements BundleStore {
     const names = await readdir(this.where).catch(() => []);
     const found = names.filter((name) => DIGEST.test(name) && name.startsWith(digits));
     const [digest] = found;
-    if (digits.length >= LEAST_DIGITS && digest !== undefined && found.length === 1) return digest;
+    const enough = digits.length >= LEAST_DIGITS;
+    if (enough && digest !== undefined && found.length === 1) return digest;
     throw new HedgeError(
       "usage",
-      found.length > 1 && digits.length >= LEAST_DIGITS
-        ? `${found.length} bundles in ${this.where} begin with ${digits}.`
-        : `No bundle in ${this.where} begins with ${JSON.stringify(digits)}.`,
+      digest === undefined
+        ? `No bundle in ${this.where} begins with ${JSON.stringify(digits)}.`
+        : enough
+          ? `${found.length} bundles in ${this.where} begin with ${digits}.`
+          : `${JSON.stringify(digits)} is too short to name a bundle.`,
       `Give the first ${LEAST_DIGITS} digits of one or more; \`hedge bundles list\` shows them.`,
     );
   }
