@@ -2,8 +2,8 @@
 
 import { HOST_ADDRESS } from "../../boards/emulator.ts";
 import type { DeviceSettings } from "../../boards/provision.ts";
-import { type Broker, freePort, startMosquitto } from "../mosquitto.ts";
 import { authority, signedBy } from "../certificates.ts";
+import { type Broker, freePort, startMosquitto } from "../mosquitto.ts";
 
 export interface SecuredBroker {
   readonly broker: Broker;
