@@ -5,7 +5,7 @@
 import { Recent } from "./recent.ts";
 
 export interface Quota {
-  /** Samples a second; 0: no limit. */
+  /** Samples a second, and messages that are none; 0: no limit. */
   readonly rate: number;
   /** Samples at once. */
   readonly burst: number;

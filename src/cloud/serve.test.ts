@@ -128,6 +128,18 @@ describe("a server", () => {
     expect(served.filter(({ as }) => as === "limited")).toHaveLength(25);
   });
 
+  it("limits rubbish as it does samples", async () => {
+    const bundle = await cloudBundle("good");
+    const { server } = await setUp({ bundles: [bundle], quota: { rate: 1e-6, burst: 5 } });
+    for (const topic of [offloadTopic("loud"), "hedge/v1/no name/offload"]) {
+      const reasons: (string | undefined)[] = [];
+      for (let i = 0; i < 20; i++) reasons.push((await server.serve(topic, Uint8Array.of(1))).dead?.reason);
+      const own = topic === offloadTopic("loud") ? "frame" : "topic";
+      expect(reasons).toEqual([...Array(5).fill(own), "quota", ...Array(14).fill(undefined)]);
+    }
+    expect(server.counts).toMatchObject({ dead: 10, limited: 30 });
+  });
+
   it("does not hold on to an answer that was none: with more time the sample is run", async () => {
     const bundle = await cloudBundle("good");
     const { offer, server } = await setUp({ bundles: [bundle] });

@@ -67,19 +67,28 @@ export class Server {
   async serve(topic: string, message: Uint8Array): Promise<Outcome> {
     const at = Date.now();
     const began = performance.now();
-    const device = deviceOf(topic);
-    if (device === undefined) {
-      return { dead: this.#bury("topic", `The topic ${topic.slice(0, 100)} names no device.`, "", message) };
-    }
+    // Those that have no name share one quota.
+    const device = deviceOf(topic) ?? "";
+    // Counted whatever it is: a dead letter each would cost the worker and who reads them as much as samples do.
+    const isWithin = this.#quotas.take(device, began);
+    const drop = (reason: DeadReason, sentence: string): Outcome => {
+      if (isWithin) return { dead: this.#bury(reason, sentence, device, message) };
+      this.counts.limited++;
+      const { why } = this.#limit(device, began);
+      return { dead: why && this.#bury(...why, device, message) };
+    };
+    if (device === "") return drop("topic", `The topic ${topic.slice(0, 100)} names no device.`);
     let offload: Offload;
     try {
       offload = decodeOffload(message);
     } catch (error) {
-      return { dead: this.#bury("frame", (error as Error).message, device, message) };
+      return drop("frame", (error as Error).message);
     }
     const { name, observer } = this.options;
     const { model, session, sample, deadline } = offload;
-    const { why, as, state, label, confidence } = await this.#judge(device, offload, began);
+    const { why, as, state, label, confidence } = isWithin
+      ? await this.#judge(device, offload)
+      : this.#limit(device, began);
     const dead = why && this.#bury(...why, device, message);
     if (as !== "refused") this.counts[as]++;
     const ms = performance.now() - began;
@@ -122,8 +131,7 @@ export class Server {
     return letter;
   }
 
-  async #judge(device: string, offload: Offload, now: number): Promise<Verdict> {
-    if (!this.#quotas.take(device, now)) return this.#limit(device, now);
+  async #judge(device: string, offload: Offload): Promise<Verdict> {
     const key = `${device}/${offload.session}/${offload.sample}/${offload.model}`;
     const known = this.#answers.get(key);
     if (known !== undefined) {
@@ -142,7 +150,7 @@ export class Server {
 
   #limit(device: string, now: number): Verdict {
     if (!this.#quotas.tell(device, now)) return LIMITED;
-    return { ...LIMITED, why: ["quota", `The device sends more than ${this.#quotas.quota.rate} samples a second.`] };
+    return { ...LIMITED, why: ["quota", `The device sends more than ${this.#quotas.quota.rate} messages a second.`] };
   }
 
   async #finish(device: string, offload: Offload): Promise<Verdict> {
