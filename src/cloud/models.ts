@@ -48,9 +48,12 @@ const MISSES = 10_000;
 const MISS_TIME = 30_000;
 /** The same where the store could not be asked. */
 const AWAY_TIME = 5_000;
-/** Bundles that are fetched at a time, and digests that may wait for it. */
+/**
+ * Bundles that are fetched at a time, and digests that may wait for it: far fewer than the samples that a worker takes, so that a store which is
+ * silent, and digests that are made up, leave room for those whose model is here.
+ */
 const LOADS = 2;
-const WAITING_LOADS = 100;
+const WAITING_LOADS = 16;
 
 /** A model that can be run. */
 export interface Model extends CloudModel {

@@ -220,6 +220,29 @@ describe("models", () => {
     expect((await offer(bundle, { sample: 1000 })).reply?.result.state).toBe("answered");
   });
 
+  it("that are made up while the store is silent keep few samples waiting", async () => {
+    const bundle = await cloudBundle("good");
+    let give = () => {};
+    const held = new Promise<void>((resolve) => {
+      give = resolve;
+    });
+    const store = await storeOf();
+    const { offer } = await setUp({
+      bundles: [bundle],
+      store: { ...store, read: (digest) => held.then(() => store.read(digest)) },
+    });
+    let refused = 0;
+    const flood = Array.from({ length: 64 }, async (_, i) => {
+      await offer({ digest: i.toString(16).padStart(64, "0") }, { sample: i });
+      refused++;
+    });
+    expect((await offer(bundle, { sample: 99 })).reply?.result.state).toBe("answered");
+    // A worker has 64 places; three in four are free again.
+    expect(refused).toBeGreaterThan(40);
+    give();
+    await Promise.all(flood);
+  });
+
   it("that the store is slow to give leave other models alone, and samples expire meanwhile", async () => {
     const [slow, good] = (await bundlesOf(2)) as [Bundle, Bundle];
     const store = await storeOf(slow, good);
