@@ -6,7 +6,7 @@ import { globalOptions, printResult } from "./output.ts";
 import { addRoleOptions, type RoleOptions, roleNames } from "./role-options.ts";
 
 interface AclCommandOptions extends RoleOptions {
-  readonly output: string;
+  readonly out: string;
   readonly for: AclBroker;
   readonly port: number;
   readonly host?: string;
@@ -27,7 +27,7 @@ export function register(program: Command): void {
         "share the samples; kept if it is there). Everybody has the rights of a device under his own name; the options name those who have more.",
     );
   addRoleOptions(command)
-    .option("-o, --output <folder>", "where the files go", "broker")
+    .option("-o, --out <folder>", "where the files go", "broker")
     .addOption(
       new Option("--for <broker>", "mosquitto, or emqx: written after its documentation, not tried")
         .choices(["mosquitto", "emqx"] satisfies AclBroker[])
@@ -41,7 +41,7 @@ export function register(program: Command): void {
     .addHelpText("after", "\nExample:\n  hedge acl --worker worker-1 worker-2 --operator ada -o broker/")
     .action(async (options: AclCommandOptions, command: Command) => {
       const { writeAcl } = await import("../acl/write.ts");
-      const { output: folder, for: broker, port, host, ca, cert, key } = options;
+      const { out: folder, for: broker, port, host, ca, cert, key } = options;
       const names = roleNames(options);
       const written = await writeAcl({ folder, names, broker, port, host, certificates: { ca, cert, key } });
       printResult(globalOptions(command), written, () =>

@@ -115,7 +115,7 @@ describe("command lines", () => {
 
   it.each(services.filter(({ name }) => name === "acl"))("$file: acl writes the list", async ({ file, command }) => {
     const output = join(scratch, file.replace("/", "-"));
-    const args = command.map((arg, i) => (command[i - 1] === "--output" ? output : arg));
+    const args = command.map((arg, i) => (command[i - 1] === "--out" ? output : arg));
     expect(await hedge(...args)).toMatchObject({ code: 0, err: "" });
     expect(readdirSync(output).sort()).toEqual(["hedge.acl", "hedge.conf", "worker-group"]);
   });
