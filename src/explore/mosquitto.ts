@@ -1,12 +1,13 @@
-/** mosquitto as a child process: the broker that people run. */
-import { spawn } from "node:child_process";
+/** mosquitto as a child process: the broker that people run. It ends with this one. */
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { HedgeError } from "../errors.ts";
+import { spawnTied } from "./tied-child.ts";
 
 export interface Broker {
   readonly url: string;
@@ -56,7 +57,8 @@ export async function startMosquitto(
   ];
   await writeFile(config, `${lines.join("\n")}\n`);
   const path = `${process.env.PATH}:/usr/sbin:/usr/local/sbin`;
-  const child = spawn("mosquitto", ["-c", config], { stdio: "ignore", env: { ...process.env, PATH: path } });
+  const options = { stdio: "ignore", env: { ...process.env, PATH: path } } as const;
+  const child = spawnTied("mosquitto", ["-c", config], options, () => rmSync(folder, { recursive: true, force: true }));
   const failed = once(child, "error").then(([cause]) => {
     throw new HedgeError("usage", "mosquitto is not installed.", "Install it: apt-get install mosquitto.", { cause });
   });

@@ -1,7 +1,7 @@
-/** PostgreSQL as child processes: a server of its own in a folder of its own, for tests and benches. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+/** PostgreSQL as child processes: a server of its own in a folder of its own, for tests and benches. It ends with this process. */
+import { type ChildProcess, execFile } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -9,6 +9,7 @@ import { setTimeout } from "node:timers/promises";
 import pg from "pg";
 import { HedgeError } from "../errors.ts";
 import { freePort } from "./mosquitto.ts";
+import { spawnTied } from "./tied-child.ts";
 
 export interface Postgres {
   /** With user and password, which the server asks for. */
@@ -55,10 +56,11 @@ export async function startPostgres(): Promise<Postgres> {
   let server: ChildProcess;
   let exited: Promise<unknown>;
 
+  const removeData = () => rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   const start = async () => {
     for (const latest = Date.now() + START_TIMEOUT; Date.now() < latest; ) {
       const args = ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])];
-      server = spawn(join(programs, "postgres"), args, { ...as, stdio: "ignore" });
+      server = spawnTied(join(programs, "postgres"), args, { ...as, stdio: "ignore" }, removeData);
       exited = once(server, "exit");
       const ended = exited.then(() => false);
       for (;;) {

@@ -1,4 +1,5 @@
 /** A bench as a command: its lines to stdout, what it is at to stderr, and an exit code. */
+import { constants } from "node:os";
 import { Progress } from "../../dist/cli/progress.js";
 import { EXIT_CODES, HedgeError } from "../../dist/errors.js";
 
@@ -12,6 +13,13 @@ export async function runBench(bench) {
     progress.end();
     console.log(line);
   };
+  // With an exit, so that brokers and databases end with it.
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.once(signal, () => {
+      progress.end();
+      process.exit(128 + constants.signals[signal]);
+    });
+  }
   try {
     const failed = (await bench({ print, report: (what, done, total) => progress.update(what, done, total) })) ?? [];
     progress.end();
