@@ -36,6 +36,11 @@ describe("a histogram", () => {
     );
   });
 
+  it("has of a hundred values each as the quantile of its place", () => {
+    const { quantiles } = histogramOf(Array.from({ length: 100 }, (_, i) => i + 1)).distribution()!;
+    expect(quantiles).toEqual([1, ...Array.from({ length: 100 }, (_, i) => i + 1)]);
+  });
+
   it("is off by 0.4 % at most when they are many, of whatever magnitude; and so are parts put together", () => {
     for (const scale of [1e-6, 1, 1e7]) {
       const values = Array.from({ length: 20_000 }, (_, i) => scale * (1 + ((i * 7_919) % 20_011)));

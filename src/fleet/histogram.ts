@@ -55,19 +55,19 @@ export class Histogram {
   /** Undefined where nothing was added. A percentile is the smallest value that so many of all do not exceed. */
   percentiles(): Percentiles | undefined {
     if (this.#count === 0) return undefined;
-    const [p50, p90, p99] = this.#at([0.5, 0.9, 0.99]) as [number, number, number];
+    const [p50, p90, p99] = this.#at([50, 90, 99]) as [number, number, number];
     return { count: this.#count, mean: this.#sum / this.#count, p50, p90, p99, max: this.#max };
   }
 
   distribution(): Distribution | undefined {
     const percentiles = this.percentiles();
     if (percentiles === undefined) return undefined;
-    const shares = Array.from({ length: QUANTILES }, (_, i) => i / (QUANTILES - 1));
-    return { ...percentiles, quantiles: this.#at(shares) };
+    const percents = Array.from({ length: QUANTILES }, (_, i) => (100 * i) / (QUANTILES - 1));
+    return { ...percentiles, quantiles: this.#at(percents) };
   }
 
-  /** Quantiles of ascending shares. */
-  #at(shares: readonly number[]): number[] {
+  /** Quantiles of ascending shares, in percent: as whole numbers they make exact ranks. */
+  #at(percents: readonly number[]): number[] {
     const steps = this.#values
       ? this.#values.toSorted((a, b) => a - b).map((value): [number, number] => [value, 1])
       : [...this.#buckets]
@@ -75,8 +75,8 @@ export class Histogram {
           .map(([bucket, count]): [number, number] => [middle(bucket), count]);
     let place = 0;
     let reached = steps[0]![1];
-    return shares.map((share) => {
-      const rank = Math.max(1, Math.ceil(share * this.#count));
+    return percents.map((percent) => {
+      const rank = Math.max(1, Math.ceil((percent * this.#count) / 100));
       while (reached < rank) reached += steps[++place]![1];
       // The ends are known exactly.
       if (rank === 1) return this.#min;
