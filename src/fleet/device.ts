@@ -45,7 +45,9 @@ export class Device implements Holder {
     this.#awaitReboot();
   }
 
+  /** Now: its battery may have gone empty since somebody looked. */
   get up(): boolean {
+    this.look();
     return this.#state === "up";
   }
 
@@ -65,7 +67,6 @@ export class Device implements Holder {
   }
 
   radio(bytes: number): void {
-    this.look();
     if (this.up && this.#meter?.radio(this.world.timeline.now, bytes)) {
       this.#meter.goOff();
       this.#empty();
@@ -92,8 +93,7 @@ export class Device implements Holder {
     ledger.arrival(now);
     const sample = { place: data.draw(device.place, now), arrived: now };
     device.#awaitArrival();
-    device.look();
-    if (device.#state !== "up") ledger.dropped(now, device.#state === "empty" ? "battery" : "reboot");
+    if (!device.up) ledger.dropped(now, device.#state === "empty" ? "battery" : "reboot");
     else if (device.#run === undefined && device.#held === undefined) device.#start(sample);
     else {
       device.#queue ??= [];
@@ -169,7 +169,6 @@ export class Device implements Holder {
   static #reboot(device: Device): void {
     const { timeline, group } = device.world;
     device.#awaitReboot();
-    device.look();
     if (!device.up) return;
     device.#stop("starting");
     timeline.at(timeline.now + group.spec.reboots!.take, Device.#started, device);

@@ -21,6 +21,7 @@ export interface Unsure {
 
 /** What offering does to the device: bytes on its radio, a place that is free again. */
 export interface Holder {
+  /** Where it is not, nothing waits any more. */
   readonly up: boolean;
   /** It has a sample that waits for a place. */
   readonly waits: boolean;
@@ -125,13 +126,14 @@ export class Offering {
   }
 
   static #expire(offload: Offload): void {
-    offload.offering.#fallBack(offload, "deadline");
+    const { offering } = offload;
+    if (offering.holder.up) offering.#fallBack(offload, "deadline");
   }
 
   static #retry(offload: Offload): void {
     const { offering } = offload;
     // It may have been offered in between, when the connection came back.
-    if (offload.open && offload.retryAt === offering.world.timeline.now) offering.#offer(offload);
+    if (offload.open && offload.retryAt === offering.world.timeline.now && offering.holder.up) offering.#offer(offload);
   }
 
   #offer(offload: Offload): void {
@@ -170,6 +172,7 @@ export class Offering {
   }
 
   static #again(offering: Offering): void {
+    if (!offering.holder.up) return;
     for (const offload of [...offering.#open]) if (offload.open) offering.#offer(offload);
   }
 

@@ -97,6 +97,23 @@ describe("a device", () => {
     expect(groups[0]!.energy!.empty).toBe(1);
     expect(intervals.map(({ up }) => up).join("")).toMatch(/^110000$|^111000$/);
   });
+
+  it.each([
+    ["an answer comes", { latency: "200ms" }],
+    ["it would offer again", { workers: 1, outages: [{ at: "0s", last: "1m" }] }],
+  ])("whose battery went empty does nothing when %s", async (_, cloud) => {
+    const { total } = await run(
+      {
+        ...ALL,
+        arrivals: { kind: "periodic", every: "20s", phase: "10s" },
+        // Empty 200 ms behind the one offer.
+        energy: { active: "1W", sleep: "1W" },
+        battery: { capacity: "10.3J" },
+      },
+      { duration: "11s", cloud },
+    );
+    expect(total).toMatchObject({ arrivals: 1, frames: 1, cloud: 0, fallback: { lost: 1 } });
+  });
 });
 
 describe("the way to the cloud and back", () => {
