@@ -97,6 +97,16 @@ groups:
     expect(() => read(text)).toThrow(flaw);
   });
 
+  it.each(["{ name: b, bundle: out, data: x }", "{ name: c, bundle: out, data: x, firmware: { device: b-1 } }"])(
+    "a board at the broker bears the name of no other device, such as one of %s",
+    (other) => {
+      const board = (device: string) => `{ name: a, bundle: out, data: x, firmware: { device: ${device} } }`;
+      const text = (device: string) => `time: real\nbroker: mqtt://b\ngroups: [${other}, ${board(device)}]`;
+      expect(() => read(text("b-1"))).toThrow("groups[1].firmware.device: another group has a device b-1 (line 3)");
+      for (const free of ["b", "b-x", "a-1", "bb-1"]) expect(read(text(free)).groups.length).toBe(2);
+    },
+  );
+
   it("has no more groups and intervals than a report holds", () => {
     const groups = Array.from({ length: 101 }, (_, i) => `{ name: g${i}, bundle: out, data: x }`);
     expect(() => read(`intervals: 1000\ngroups: [${groups}]`)).toThrow(

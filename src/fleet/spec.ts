@@ -49,6 +49,9 @@ export const fleetSchema = z
     for (const [i, group] of fleet.groups.entries()) {
       if (names.has(group.name)) flaw(["groups", i, "name"], `two groups are called ${group.name}`);
       names.add(group.name);
+      const device = group.firmware?.device;
+      if (device !== undefined && fleet.groups.some((other, j) => j !== i && hasDevice(other, device)))
+        flaw(["groups", i, "firmware", "device"], `another group has a device ${device}`);
       if (fleet.data === undefined && group.data.set === undefined)
         flaw(["groups", i, "data"], "it has no samples: name a set of them here, or in the fleet's `data`");
       if (group.firmware !== undefined && fleet.time === "virtual")
@@ -74,6 +77,12 @@ export function deviceCount({ groups }: { readonly groups: readonly { readonly c
 /** What the `index`-th device of a group is called; its MQTT client id as well. */
 export function deviceName(group: { readonly name: string }, index: number): string {
   return `${group.name}-${index}`;
+}
+
+/** Of two clients of one name a broker keeps one. Whatever the group's count, for the command line may change it. */
+function hasDevice({ name, firmware }: GroupSpec, device: string): boolean {
+  if (firmware?.device !== undefined) return firmware.device === device;
+  return device.startsWith(`${name}-`) && /^\d+$/.test(device.slice(name.length + 1));
 }
 
 /** Reads a fleet's file. @throws HedgeError (input) that names the file and what is wrong in it */
