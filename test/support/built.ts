@@ -16,7 +16,8 @@ const LOCK = join(OUT, ".lock");
 /** Compiles src/ when it changed since, once for all test files that run at the same time; types are checked by `make check`. */
 export function buildCli(): string {
   mkdirSync(OUT, { recursive: true });
-  while (isStale()) {
+  const asked = Date.now();
+  while (isStale(asked)) {
     if (!takeLock()) {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
       continue;
@@ -41,9 +42,11 @@ export function builtFile(path: string): URL {
   return pathToFileURL(join(OUT, path));
 }
 
-function isStale(): boolean {
+/** A build that was begun after it was asked for is fresh enough, even if somebody goes on editing: otherwise there would be no end. */
+function isStale(asked: number): boolean {
   if (!existsSync(STAMP)) return true;
   const stamp = statSync(STAMP).mtimeMs;
+  if (stamp >= asked) return false;
   const files = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
   return files.some((name) => !name.endsWith(".test.ts") && statSync(join(ROOT, "src", name)).mtimeMs > stamp);
 }
