@@ -10,14 +10,18 @@ export class ResultTap {
   #answers = new Map<string, string>();
   #told = new Map<string, ResultState>();
 
-  private constructor(private readonly client: MqttClient) {}
+  private constructor(
+    private readonly client: MqttClient,
+    private readonly topics: readonly string[],
+  ) {}
 
   /** @throws HedgeError (network) when there is no broker */
   static async open(broker: string, name: string, devices: readonly string[]): Promise<ResultTap> {
     const client = await openConnection({ broker, name, status: false, prepare: () => undefined });
-    const tap = new ResultTap(client);
+    const topics = devices.map(resultTopic);
+    const tap = new ResultTap(client, topics);
     client.on("message", (topic, frame) => tap.#take(topic, frame));
-    await client.subscribeAsync(devices.map(resultTopic), { qos: 0 });
+    await client.subscribeAsync(topics, { qos: 0 });
     return tap;
   }
 
@@ -26,8 +30,10 @@ export class ResultTap {
     return this.#told.get(`${resultTopic(device)} ${sample}`);
   }
 
-  close(): Promise<void> {
-    return this.client.endAsync(true);
+  /** Hears first what the broker has passed on to the devices until now: that comes before the answer to a request. */
+  async close(): Promise<void> {
+    if (this.client.connected) await this.client.unsubscribeAsync([...this.topics]).catch(() => undefined);
+    await this.client.endAsync(true);
   }
 
   #take(topic: string, frame: Uint8Array): void {
