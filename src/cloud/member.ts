@@ -130,7 +130,9 @@ export class Member {
   }
 
   async #ask(request: Request, limit: number): Promise<Reply> {
-    if (!this.#child.connected) throw new MemberDied("its process is gone");
+    const { connected, exitCode, signalCode } = this.#child;
+    // The channel may be heard to end later than the process, and nobody would answer.
+    if (!connected || exitCode !== null || signalCode !== null) throw new MemberDied("its process is gone");
     this.#child.send(request);
     const reply = await this.#next(limit);
     if (reply.error !== undefined) throw new Error(reply.error);
