@@ -6,7 +6,7 @@ import { table } from "./pages.ts";
 import { type JsonSchema, schemaKeys } from "./schema-keys.ts";
 
 /** By the mark: what stands between `<!-- MARK -->` and `<!-- /MARK -->`. */
-export const CLOUD_BLOCKS: Readonly<Record<string, () => string>> = {
+const CLOUD_BLOCKS: Readonly<Record<string, () => string>> = {
   configuration: () => {
     const keys = schemaKeys(z.toJSONSchema(workerConfigSchema, { io: "input" }) as JsonSchema);
     return table(

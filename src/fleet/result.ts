@@ -73,6 +73,7 @@ const distribution = percentiles.extend({ quantiles: z.array(amount).length(QUAN
 /** Percentiles with enough of the rest to draw it. */
 export type Distribution = z.infer<typeof distribution>;
 
+/** One interval of time. */
 const interval = z.strictObject({
   /** Seconds from the start. */
   from: amount,
@@ -86,8 +87,6 @@ const interval = z.strictObject({
   /** Devices that were up at its end. */
   up: count,
 });
-/** One interval of time. */
-export type Interval = z.infer<typeof interval>;
 
 const classRow = z.strictObject({
   label: text,

@@ -33,10 +33,3 @@ export function sumOf(tallies: Iterable<Tally>): Tally {
   }
   return sum;
 }
-
-const total = (counts: Record<string, number>) => Object.values(counts).reduce((sum, count) => sum + count, 0);
-
-/** Samples of which it is known what became of them. */
-export function settledIn({ dropped, exited, cloud, fallback }: Tally): number {
-  return total(dropped) + exited + cloud + total(fallback);
-}

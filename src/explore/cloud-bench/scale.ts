@@ -108,7 +108,7 @@ function pointLine(kind: EngineKind, { devices, cost }: ScalePoint): string {
 }
 
 /** `figure` lines. Those of the largest fleet stand for its engine: it was really run. */
-export function figureLines({ wasm3, v8 }: Readonly<Record<EngineKind, readonly ScalePoint[]>>): string[] {
+function figureLines({ wasm3, v8 }: Readonly<Record<EngineKind, readonly ScalePoint[]>>): string[] {
   const figure = (name: string, value: string | number, unit: string) => `figure fleet.${name} ${value} ${unit}`;
   const largest = (kind: EngineKind, points: readonly ScalePoint[], rss: string) => {
     const { devices, cost } = points.at(-1)!;

@@ -8,7 +8,7 @@ import { type FleetResult, fleetResultSchema, type RunCost } from "../result.ts"
 import { reportPage } from "./page.ts";
 
 /** The whole run; in virtual time equal byte for byte whenever the same file is run. */
-export const RESULT_FILE = "result.json";
+const RESULT_FILE = "result.json";
 /** Instead of it, what a run came to that was stopped. */
 const PARTIAL_FILE = "partial.json";
 const COST_FILE = "cost.json";
