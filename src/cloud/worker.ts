@@ -10,6 +10,7 @@ import type { History, HistoryOptions } from "../history/history.ts";
 import { type BrokerAccess, shownBroker } from "../wire/broker-access.ts";
 import { untilDeadline } from "../wire/expiry.ts";
 import { encodeDeadLetter, encodeResult } from "../wire/frames.ts";
+import { logConnection } from "../wire/log-connection.ts";
 import { checkName, DEAD_TOPIC, resultTopic } from "../wire/topics.ts";
 import { type Intake, takeMessages } from "./acknowledge.ts";
 import type { BundleStore } from "./bundle-store.ts";
@@ -66,8 +67,6 @@ export interface CloudWorker {
 }
 
 const DRAIN = 10_000;
-/** Milliseconds in which the broker may take leave. */
-const GOODBYE = 2_000;
 
 /** Resolves when the worker is subscribed. Throws HedgeErrors: usage, input (a bundle's cloud part does not load), network. */
 export async function startWorker(options: WorkerOptions): Promise<CloudWorker> {
@@ -147,16 +146,14 @@ async function assemble(options: WorkerOptions, ends: (() => Promise<unknown>)[]
   connection = await connectWorker({
     ...{ broker, tls, name, mode, group, receiveMaximum: maxPending },
     prepare: (client) => {
-      watch(client, log, broker);
+      logConnection(client, log, broker);
       intake = takeMessages(client, maxPending, async (topic, message) => {
         publish(client, await server.serve(topic, message));
       });
     },
   });
   const { client, leave, close } = connection;
-  ends.push(async () => {
-    if (!(await within(GOODBYE, close()))) client.end(true);
-  });
+  ends.push(close);
   log.info({ broker: shownBroker(broker), mode: status().mode, processes, http: http?.url }, "ready");
 
   return {
@@ -193,18 +190,4 @@ function publish(client: MqttClient, { reply, dead }: Outcome): void {
     client.publish(resultTopic(device), Buffer.from(encodeResult(result)), untilDeadline(client, deadline));
   }
   if (dead !== undefined) client.publish(DEAD_TOPIC, Buffer.from(encodeDeadLetter(dead)), { qos: 1 });
-}
-
-/** Logs changes; a broker that is away is tried twice a second. */
-function watch(client: MqttClient, log: Logger, broker: string): void {
-  const where = shownBroker(broker);
-  let connected = false;
-  client.on("connect", () => {
-    connected = true;
-    log.info({ broker: where }, "connected");
-  });
-  client.on("close", () => {
-    if (connected) log.info({ broker: where }, "connection closed");
-    connected = false;
-  });
 }

@@ -122,8 +122,16 @@ export class Session {
         this.#client = client;
         const subscribed = client.subscribeAsync([resultTopic(device), commandTopic(device)], { qos: 1 });
         await Promise.race([subscribed, lost(client)]);
-        client.on("connect", () => this.#brokerChanged("connected"));
-        client.on("close", () => this.#brokerChanged("connection closed"));
+        let closed = false;
+        client.on("connect", () => {
+          closed = false;
+          this.#brokerChanged("connected");
+        });
+        client.on("close", () => {
+          // While the broker is away each attempt ends with this.
+          if (!closed) this.#brokerChanged("connection closed");
+          closed = true;
+        });
         this.#brokerChanged("connected");
         return;
       } catch (error) {

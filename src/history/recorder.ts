@@ -10,6 +10,7 @@ import { openConnection } from "../wire/connection.ts";
 import { decodeAnswer, decodeDescription, decodeEvent } from "../wire/device-frames.ts";
 import { FrameError, kindOf } from "../wire/fields.ts";
 import { decodeDeadLetter } from "../wire/frames.ts";
+import { logConnection } from "../wire/log-connection.ts";
 import { answerTopic, DEAD_TOPIC, eventTopic, isName, statusTopic } from "../wire/topics.ts";
 import type { History } from "./history.ts";
 import { deadRecord, type HistoryRecord } from "./records.ts";
@@ -50,8 +51,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
     status: false,
     prepare: (connecting) => {
       connecting.on("message", take);
-      connecting.on("connect", () => log.info({ broker: shownBroker(broker) }, "connected"));
-      connecting.on("close", () => log.info({ broker: shownBroker(broker) }, "connection closed"));
+      logConnection(connecting, log, broker);
     },
   });
   const filters = [statusTopic("+"), answerTopic("+"), eventTopic("+"), ...(deadLetters ? [DEAD_TOPIC] : [])];
