@@ -40,6 +40,19 @@ describe("hedge bundles", () => {
     expect(JSON.parse((await hedge("--json", "bundles", "list", store)).out).bundles).toHaveLength(1);
   });
 
+  it("changes and serves folders only", async () => {
+    for (const command of [
+      ["add", at("tiny")],
+      ["remove", "d7396a08"],
+      ["serve", "--port", "0"],
+    ]) {
+      const [what = "", ...rest] = command;
+      const { code, out, err } = await hedge("bundles", what, "http://ada:enigma@127.0.0.1:1/", ...rest);
+      expect(code).toBe(EXIT_CODES.usage);
+      expect(out + err).not.toContain("enigma");
+    }
+  });
+
   it("adds all or none", async () => {
     const store = at("untouched");
     const { code, err } = await hedge("bundles", "add", store, at("tiny"), at("edge-only"));

@@ -9,6 +9,9 @@ import { HedgeError } from "../errors.ts";
 /** 64 hexadecimal digits: no path leads anywhere else. */
 export const DIGEST = /^[0-9a-f]{64}$/;
 
+/** Whether a store is named by an address, and not by a path. */
+export const isAddress = (where: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(where);
+
 /** What a store says of a bundle without its parts. */
 export const bundleEntry = z.strictObject({
   digest: z.string().regex(DIGEST),

@@ -7,13 +7,18 @@ import { readBundle, readBundleManifest } from "../bundle/read.ts";
 import { writeBundle } from "../bundle/write.ts";
 import { HedgeError } from "../errors.ts";
 import { unwritable } from "../files.ts";
-import { type BundleEntry, type BundleStore, checkDigest, DIGEST, entryOf } from "./bundle-store.ts";
+import { type BundleEntry, type BundleStore, checkDigest, DIGEST, entryOf, isAddress } from "./bundle-store.ts";
 
 /** Digits of a digest by which people may name a bundle. */
 const LEAST_DIGITS = 8;
 
 export class FolderStore implements BundleStore {
-  constructor(readonly where: string) {}
+  /** Throws a HedgeError (usage) for an address: what lies there is read only. */
+  constructor(readonly where: string) {
+    if (isAddress(where)) {
+      throw new HedgeError("usage", "A bundle store is changed and served where its folder is.", "Name its folder.");
+    }
+  }
 
   /** By name. Damaged bundles are left out: reading them says what is wrong. */
   async list(): Promise<BundleEntry[]> {
