@@ -9,7 +9,7 @@ import { authority, type Certificate, signedBy } from "../../test/support/certif
 import { emitted } from "../../test/support/emitted.ts";
 import { HedgeError } from "../errors.ts";
 import { certificateName, shownBroker, type TlsFiles } from "./broker-access.ts";
-import { openConnection, versionOf } from "./connection.ts";
+import { closeConnection, openConnection, versionOf } from "./connection.ts";
 import { untilDeadline } from "./expiry.ts";
 
 const nothing = () => undefined;
@@ -114,6 +114,17 @@ it("a password is in no sentence", async () => {
   expect(shownBroker("mqtt://ada://word@host")).toBe("mqtt://ada@host");
   expect(shownBroker("mqtt://ada@host:1883")).toBe("mqtt://ada@host:1883");
 });
+
+it("ends soon though the broker says nothing more", async () => {
+  const broker = await startMosquitto();
+  const client = await open(broker.url);
+  process.kill(broker.pid, "SIGSTOP");
+  client.publish("t", "never acknowledged", { qos: 1 });
+  await closeConnection(client, "porch");
+  process.kill(broker.pid, "SIGCONT");
+  await broker.close();
+  // mqtt.js alone gives the connection up after 45 s.
+}, 30_000);
 
 describe("the version of MQTT", () => {
   it.each([

@@ -12,6 +12,8 @@ import { statusTopic } from "./topics.ts";
 const CONNECT_TIMEOUT = 5_000;
 /** Milliseconds between attempts to come back. */
 const RECONNECT_PERIOD = 500;
+/** Milliseconds in which the broker may take leave. */
+const GOODBYE = 2_000;
 /** Seconds of silence after which the broker is taken for gone. */
 const KEEPALIVE = 30;
 /** The largest packet that anybody has to send: a frame, and room for its topic and headers. */
@@ -99,16 +101,18 @@ async function attempt(options: ConnectionOptions, tls: TlsMaterial, version: Mq
   return client;
 }
 
-/** Says goodbye: status, then DISCONNECT. Resolves also when the broker is not there to hear it. */
+/** Says goodbye: status, then DISCONNECT. Resolves within seconds, also when the broker is not there to hear it. */
 export async function closeConnection(client: MqttClient, name: string): Promise<void> {
+  const gone = new Promise<void>((resolve) => client.once("close", () => resolve()));
+  const patience = setTimeout(() => client.stream.destroy(), GOODBYE);
   if (client.connected) {
     // A clean DISCONNECT discards the last will, so that the status has to be published by hand.
-    await Promise.race([
-      client.publishAsync(statusTopic(name), "offline", { qos: 1, retain: true }).catch(() => undefined),
-      new Promise<void>((resolve) => client.once("close", () => resolve())),
-    ]);
+    const said = client.publishAsync(statusTopic(name), "offline", { qos: 1, retain: true });
+    await Promise.race([said.catch(() => undefined), gone]);
   }
-  await client.endAsync(!client.connected);
+  // mqtt.js waits for acknowledgements that do not come any more once the connection is gone.
+  await Promise.race([client.endAsync(!client.connected), gone]);
+  clearTimeout(patience);
 }
 
 /** Otherwise a small packet waits for the acknowledgement of the one before, which the other side delays by 40 ms. */
