@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -56,6 +56,12 @@ describe("worker.yaml", () => {
       ...{ quota: { rate: 5, burst: 10 }, http: "127.0.0.1:9464", logLevel: "warn", drain: 25_000 },
       history: { url: "postgres://hedge:secret@db/hedge", retention: { age: 7 * 86_400_000 } },
     });
+  });
+
+  it("is as docs/cloud.md shows it", async () => {
+    const page = await readFile(new URL("../../docs/cloud.md", import.meta.url), "utf8");
+    const example = /^```yaml\n(.*?)^```$/ms.exec(page)?.[1] ?? "";
+    expect(await readWorkerConfig(await fileOf(example))).toMatchObject({ drain: 20_000, http: "127.0.0.1:9464" });
   });
 
   it("may say nothing: then what the options leave out has its default", async () => {
