@@ -14,10 +14,12 @@ export interface FolderKind {
 /**
  * Whether `writeFolder` would take that folder, so that nobody learns it after an hour's work.
  * @returns whether there is one to be replaced
- * @throws HedgeError (usage) when it holds something else
+ * @throws HedgeError: usage when it holds something else, input when it is no folder or not to be read
  */
 export async function checkFolder(directory: string, { what, ours }: FolderKind): Promise<boolean> {
-  const present = await listFolder(resolve(directory));
+  const present = await listFolder(resolve(directory)).catch((cause) => {
+    throw notWritten(directory, what, cause);
+  });
   if (present && present.length > 0 && !(await ours(directory, present))) {
     throw new HedgeError(
       "usage",
@@ -50,17 +52,20 @@ export async function writeFolder(
     for (const [name, content] of Object.entries(files)) await writeFile(join(made, name), content);
     await moveInto(made, target, replaces ? join(temporary, "old") : undefined);
   } catch (cause) {
-    if (cause instanceof HedgeError) throw cause;
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new HedgeError(
-      "input",
-      `The ${kind.what} cannot be written to ${directory} (${reason}).`,
-      "Give a folder that this user may write.",
-      { cause },
-    );
+    throw cause instanceof HedgeError ? cause : notWritten(directory, kind.what, cause);
   } finally {
     if (temporary) await rm(temporary, { recursive: true, force: true });
   }
+}
+
+function notWritten(directory: string, what: string, cause: unknown): HedgeError {
+  const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  return new HedgeError(
+    "input",
+    `The ${what} cannot be written to ${directory} (${reason}).`,
+    "Give a folder that this user may write.",
+    { cause },
+  );
 }
 
 /** The names in a folder; undefined when there is no such folder. */

@@ -217,6 +217,13 @@ describe("a run's files", () => {
     expect(await readdir(folder)).toContain("letter.txt");
   });
 
+  it("do not go where a file is, which is known before the run", async () => {
+    const file = join(folder, "a-file");
+    await writeFile(file, "dear");
+    for (const path of [file, join(file, "run")])
+      await expect(checkRunFolder(path)).rejects.toThrow(`cannot be written to ${path} (ENOTDIR)`);
+  });
+
   it.each<[string, string, string]>([
     ["text", "hello", "is not JSON"],
     ["another format", '{"format":"hedge-bundle"}', "is no result of a fleet's run: format: "],
