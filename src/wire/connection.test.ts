@@ -1,5 +1,7 @@
 /** Connections to brokers with TLS and without: who is let in, what is said to whom not, and which MQTT is spoken. */
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MqttClient } from "mqtt";
@@ -157,5 +159,30 @@ describe("the version of MQTT", () => {
     expect(expiries.map((properties) => properties?.messageExpiryInterval)).toEqual([1, 1, 2, 2 ** 32 - 1]);
     await Promise.all([five.endAsync(), four.endAsync()]);
     await broker.close();
+  });
+});
+
+describe("a broker that drops the first connection, as one does that is on its way up", () => {
+  it("is spoken to in MQTT 5 all the same", async () => {
+    const broker = await startMosquitto();
+    let connections = 0;
+    const door = createServer((near) => {
+      if (connections++ === 0) {
+        near.destroy();
+        return;
+      }
+      const far = connect(broker.port, "127.0.0.1");
+      near.pipe(far).pipe(near);
+      for (const socket of [near, far]) socket.on("error", nothing);
+    }).listen(0, "127.0.0.1");
+    await once(door, "listening");
+    try {
+      const client = await open(`mqtt://127.0.0.1:${(door.address() as AddressInfo).port}`);
+      expect([versionOf(client), connections]).toEqual([5, 3]);
+      await client.endAsync();
+    } finally {
+      door.close();
+      await broker.close();
+    }
   });
 });

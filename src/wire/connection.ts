@@ -31,7 +31,7 @@ export interface ConnectionOptions extends BrokerAccess {
   readonly version?: MqttVersion | "auto";
   /** MQTT 5: most messages that the broker may have sent without an acknowledgement. */
   readonly receiveMaximum?: number;
-  /** Called before the first packet comes in: the place to listen. A broker that does not speak MQTT 5 is tried with two clients. */
+  /** Called before the first packet comes in: the place to listen. A broker that does not speak MQTT 5 is tried with several clients. */
   readonly prepare: (client: MqttClient) => void;
 }
 
@@ -48,10 +48,14 @@ export async function openConnection(options: ConnectionOptions): Promise<MqttCl
   const tls = await readTls(options.tls);
   if (version !== "auto") return attempt(options, tls, version);
   if (!speakOnly3.has(broker)) {
-    try {
-      return await attempt(options, tls, 5);
-    } catch (error) {
-      if (!isOlder(error as HedgeError)) throw error;
+    const newest = () => attempt(options, tls, 5).catch(olderBroker);
+    const first = await newest();
+    if (!(first instanceof HedgeError)) return first;
+    if (isDropped(first)) {
+      // It may have been on its way up. Once it answers at all, being dropped again means the version.
+      await closeConnection(await attempt(options, tls, 4), options.name);
+      const second = await newest();
+      if (!(second instanceof HedgeError)) return second;
     }
   }
   const client = await attempt(options, tls, 4);
@@ -131,10 +135,14 @@ interface ConnectionError extends Error {
 const UNKNOWN_VERSION: readonly unknown[] = [1, 0x84];
 const DROPPED = "the connection was closed before it was accepted";
 
-/** Whether another version may help: the broker refuses this one, or drops whoever speaks it. */
-function isOlder({ cause }: HedgeError): boolean {
-  const { code, message } = cause as ConnectionError;
-  return message === DROPPED || UNKNOWN_VERSION.includes(code);
+/** The error, where another version may help: the broker refuses this one, or drops whoever speaks it. Throws any other. */
+function olderBroker(error: HedgeError): HedgeError {
+  if (isDropped(error) || UNKNOWN_VERSION.includes((error.cause as ConnectionError).code)) return error;
+  throw error;
+}
+
+function isDropped({ cause }: HedgeError): boolean {
+  return (cause as ConnectionError).message === DROPPED;
 }
 
 /** Codes of Node's errors about a certificate that is shown to it. */
