@@ -115,7 +115,10 @@ describe("hedge fleet", () => {
     const { stopped, total }: FleetResult = JSON.parse(await readFile(join(out, "partial.json"), "utf8"));
     expect(stopped).toBeGreaterThan(0);
     const { arrivals, dropped, exited: sure, cloud, fallback } = total;
-    expect(sum(dropped) + sure + cloud + sum(fallback)).toBe(arrivals);
+    const ended = sum(dropped) + sure + cloud + sum(fallback);
+    // Some were under way: of each of the 50 devices one at its module, and a few that waited for it or for the cloud.
+    expect(ended).toBeLessThanOrEqual(arrivals);
+    expect(ended).toBeGreaterThan(arrivals - 50 * 20);
   });
 
   it.each<[string, () => string[], number, string]>([

@@ -53,7 +53,7 @@ const tally = z.strictObject({
   bytesUp: count,
   bytesDown: count,
 });
-/** Counts of samples; every arrival is in exactly one of dropped, exited, cloud, fallback. */
+/** Counts of samples; every arrival is in exactly one of dropped, exited, cloud, fallback, but for those under way when a run was stopped. */
 export type Tally = z.infer<typeof tally>;
 
 const percentiles = z.strictObject({
