@@ -6,21 +6,9 @@ import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeRun } from "../../src/fleet/report/files.ts";
-import type { FleetResult, RunCost } from "../../src/fleet/result.ts";
+import type { FleetResult } from "../../src/fleet/result.ts";
 import { findProgram } from "../support/find-program.ts";
-import { handMadeResult } from "../support/fleet-result.ts";
-
-const COST: RunCost = {
-  seconds: 12,
-  cpuSeconds: 20,
-  inferences: 1_800,
-  inferencesPerSecond: 150,
-  devicesPerSecond: 12.5,
-  rss: 200e6,
-  rssPerDevice: 22_000,
-  images: 190e6,
-  threads: 2,
-};
+import { HAND_MADE_COST, handMadeResult } from "../support/fleet-result.ts";
 
 let folder: string;
 let browser: Browser;
@@ -41,7 +29,7 @@ interface Look {
 }
 
 async function open(name: string, result: FleetResult, view: Parameters<Browser["newPage"]>[0] = {}): Promise<Look> {
-  await writeRun(join(folder, name), result, COST);
+  await writeRun(join(folder, name), result, HAND_MADE_COST);
   const page = await browser.newPage(view);
   const url = pathToFileURL(join(folder, name, "report.html")).href;
   const look: Look = { page, requests: [], complaints: [] };

@@ -1,5 +1,5 @@
 /** A fleet's result made by hand: small numbers of which every sum can be checked, with all that a report can show. */
-import type { Distribution, FleetResult, Tally } from "../../src/fleet/result.ts";
+import type { Distribution, FleetResult, RunCost, Tally } from "../../src/fleet/result.ts";
 
 /** Counts that add up, different for every `scale`. */
 export function tallyOf(scale: number): Tally {
@@ -88,3 +88,16 @@ export function handMadeResult(): FleetResult {
     },
   };
 }
+
+/** What it cost, on a machine of nobody's. */
+export const HAND_MADE_COST: RunCost = {
+  seconds: 12,
+  cpuSeconds: 20,
+  inferences: 1_800,
+  inferencesPerSecond: 150,
+  devicesPerSecond: 12.5,
+  rss: 200e6,
+  rssPerDevice: 22_000,
+  images: 190e6,
+  threads: 2,
+};

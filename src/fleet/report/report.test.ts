@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { handMadeResult, tallyOf } from "../../../test/support/fleet-result.ts";
+import { HAND_MADE_COST, handMadeResult, tallyOf } from "../../../test/support/fleet-result.ts";
 import { HedgeError } from "../../errors.ts";
 import type { FleetResult, RunCost } from "../result.ts";
 import { compareRuns, comparisonText } from "./compare.ts";
@@ -16,17 +16,7 @@ import type { BarPlot, Figure, LinePlot } from "./plot.ts";
 import { summaryText } from "./summary.ts";
 import { totals } from "./totals.ts";
 
-const COST: RunCost = {
-  seconds: 12,
-  cpuSeconds: 20,
-  inferences: 1_800,
-  inferencesPerSecond: 150,
-  devicesPerSecond: 12.5,
-  rss: 200e6,
-  rssPerDevice: 22_000,
-  images: 190e6,
-  threads: 1,
-};
+const COST: RunCost = { ...HAND_MADE_COST, threads: 1 };
 
 it("shares are of the samples answered", () => {
   expect(totals(tallyOf(2))).toEqual({
